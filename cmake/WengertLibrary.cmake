@@ -1,0 +1,86 @@
+# The library: one object library a layer, kernels once for each instruction set, and from these
+# objects the static and the shared library.
+
+set(WENGERT_INCLUDE_core core)
+set(WENGERT_INCLUDE_ops core ops)
+set(WENGERT_INCLUDE_models core ops models)
+set(WENGERT_INCLUDE_io core io)
+
+set(WENGERT_PUBLIC_INCLUDES ${WENGERT_GENERATED_DIR})
+foreach(layer IN ITEMS core ops models io)
+    list(APPEND WENGERT_PUBLIC_INCLUDES ${PROJECT_SOURCE_DIR}/${layer}/include)
+endforeach()
+
+# Instruction sets of the kernel files. They are chosen at run time through tables of functions.
+set(WENGERT_ISAS base)
+set(WENGERT_ISA_FLAGS_base "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+    list(APPEND WENGERT_ISAS avx2 avx512)
+    set(WENGERT_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
+    set(WENGERT_ISA_FLAGS_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c
+        -mprefer-vector-width=512)
+endif()
+
+set(WENGERT_OBJECTS "")
+
+function(wengert_objects target layer)
+    add_library(${target} OBJECT ${ARGN})
+    target_link_libraries(${target} PRIVATE wengert_flags wengert_deps)
+    foreach(below IN LISTS WENGERT_INCLUDE_${layer})
+        target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/${below}/include)
+    endforeach()
+    target_include_directories(${target} PRIVATE
+        ${PROJECT_SOURCE_DIR}/${layer} ${WENGERT_GENERATED_DIR})
+    foreach(isa IN LISTS WENGERT_ISAS)
+        string(TOUPPER ${isa} upper)
+        target_compile_definitions(${target} PRIVATE WG_HAVE_ISA_${upper}=1)
+    endforeach()
+    add_dependencies(${target} wengert_commit)
+    set(WENGERT_OBJECTS ${WENGERT_OBJECTS} $<TARGET_OBJECTS:${target}> PARENT_SCOPE)
+endfunction()
+
+foreach(layer IN ITEMS core ops models io)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${layer}/*.c
+         ${PROJECT_SOURCE_DIR}/${layer}/passes/*.c ${PROJECT_SOURCE_DIR}/${layer}/cells/*.c)
+    if(sources)
+        wengert_objects(wengert_${layer} ${layer} ${sources})
+    endif()
+endforeach()
+
+file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/ops/kernels/*.c)
+if(kernels)
+    foreach(isa IN LISTS WENGERT_ISAS)
+        wengert_objects(wengert_kernels_${isa} ops ${kernels})
+        target_include_directories(wengert_kernels_${isa} PRIVATE ${PROJECT_SOURCE_DIR}/ops/kernels)
+        target_compile_definitions(wengert_kernels_${isa} PRIVATE WG_ISA_NAME=${isa})
+        target_compile_options(wengert_kernels_${isa} PRIVATE
+            $<$<NOT:$<CONFIG:Debug>>:-O3> -fopenmp-simd -fno-math-errno -fno-trapping-math
+            -ffp-contract=fast ${WENGERT_ISA_FLAGS_${isa}})
+    endforeach()
+endif()
+
+add_library(wengert_static STATIC ${WENGERT_OBJECTS})
+add_library(wengert_shared SHARED ${WENGERT_OBJECTS})
+add_library(wengert::wengert ALIAS wengert_shared)
+add_library(wengert::wengert_static ALIAS wengert_static)
+
+foreach(library IN ITEMS wengert_static wengert_shared)
+    set_target_properties(${library} PROPERTIES OUTPUT_NAME wengert LINKER_LANGUAGE C)
+    foreach(dir IN LISTS WENGERT_PUBLIC_INCLUDES)
+        target_include_directories(${library} PUBLIC $<BUILD_INTERFACE:${dir}>)
+    endforeach()
+endforeach()
+
+# The dependencies of the static library are told to its installed users by wengert-config.cmake.
+target_link_libraries(wengert_static PUBLIC $<BUILD_INTERFACE:$<LINK_ONLY:wengert_deps>>)
+target_link_libraries(wengert_shared PRIVATE wengert_flags wengert_deps)
+set_target_properties(wengert_shared PROPERTIES
+    EXPORT_NAME wengert
+    VERSION ${PROJECT_VERSION}
+    SOVERSION ${WENGERT_SOVERSION}
+    LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/wengert.map)
+target_link_options(wengert_shared PRIVATE
+    -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/wengert.map)
+if(NOT WENGERT_SANITIZE AND NOT WENGERT_FUZZ)
+    target_link_options(wengert_shared PRIVATE -Wl,-z,defs)
+endif()

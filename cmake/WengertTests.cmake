@@ -1,0 +1,68 @@
+# tests/<topic>/test_<name>.c is the cmocka program test_<topic>_<name> and the ctest
+# <topic>.<name>. They link with the static library, so that they reach internal functions too.
+
+wengert_pkg(CMOCKA cmocka)
+
+set(private_includes ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests/support)
+foreach(layer IN ITEMS core ops models io)
+    list(APPEND private_includes ${PROJECT_SOURCE_DIR}/${layer})
+endforeach()
+
+add_library(wengert_test_deps INTERFACE)
+target_include_directories(wengert_test_deps INTERFACE ${private_includes})
+target_compile_definitions(wengert_test_deps INTERFACE
+    WGT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" WGT_BUILD_DIR="${PROJECT_BINARY_DIR}")
+target_link_libraries(wengert_test_deps INTERFACE wengert_static wengert_flags wengert_deps
+                      PkgConfig::CMOCKA)
+
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
+if(sources)
+    add_library(wengert_test_support STATIC ${sources})
+    target_link_libraries(wengert_test_support PUBLIC wengert_test_deps)
+else()
+    add_library(wengert_test_support INTERFACE)
+    target_link_libraries(wengert_test_support INTERFACE wengert_test_deps)
+endif()
+
+set(WENGERT_TEST_ENVIRONMENT WENGERT_BIN=${PROJECT_BINARY_DIR}/bin
+    WENGERT_PLUGINS=${PROJECT_BINARY_DIR}/plugins)
+if(WENGERT_SANITIZE STREQUAL "thread")
+    # libgomp inside the BLAS libraries is not instrumented: its barriers look like races.
+    list(APPEND WENGERT_TEST_ENVIRONMENT OMP_NUM_THREADS=1
+         "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp")
+endif()
+
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.c)
+foreach(source IN LISTS sources)
+    get_filename_component(topic ${source} DIRECTORY)
+    get_filename_component(topic ${topic} NAME)
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    set(target test_${topic}_${name})
+    add_executable(${target} ${source})
+    set_target_properties(${target} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_link_libraries(${target} PRIVATE wengert_test_support)
+    add_test(NAME ${topic}.${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${topic}.${name} PROPERTIES
+        SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS ${topic}
+        ENVIRONMENT "${WENGERT_TEST_ENVIRONMENT}")
+endforeach()
+
+# Benchmarks are programs, not tests.
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/bench/*.c)
+foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE wengert_test_support)
+endforeach()
+
+if(WENGERT_FUZZ)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
+    foreach(source IN LISTS sources)
+        get_filename_component(name ${source} NAME_WE)
+        add_executable(${name} ${source})
+        target_link_libraries(${name} PRIVATE wengert_test_deps)
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+endif()
