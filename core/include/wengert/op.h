@@ -1,0 +1,182 @@
+/* Ops: the public structure that every op, built-in or plugin, is made of.
+ *
+ * An op is one constant descriptor: a name, traits, a shape rule, a kernel, a VJP rule. Core and
+ * its passes know ops only through this descriptor, never by name. Built-in ops use nothing that is
+ * not here. Recording is a call of wg_record with the descriptor itself; registering makes an op
+ * known by name to tests, tools and files. */
+#ifndef WENGERT_OP_H
+#define WENGERT_OP_H
+
+#include <wengert/tape.h>
+
+WG_BEGIN_DECLS
+
+/* Traits. Exactly one of the family bits. */
+enum {
+    WG_OP_MAP = 1 << 0,     /* elementwise after broadcasting: has `map`, may be fused */
+    WG_OP_REDUCE = 1 << 1,  /* reduction over the last axis with `row`, may be fused with maps */
+    WG_OP_PRODUCT = 1 << 2, /* matrix product */
+    WG_OP_GATHER = 1 << 3,
+    WG_OP_SCATTER = 1 << 4,
+    WG_OP_VIEW = 1 << 5,   /* output is input 0 seen through other strides: has `view` */
+    WG_OP_RANDOM = 1 << 6, /* pure function of its operands; never moved between streams */
+    WG_OP_SCAN = 1 << 7,
+    WG_OP_LEAF = 1 << 8,
+    WG_OP_OPAQUE = 1 << 9, /* anything else: a kernel that the passes only place */
+    WG_OP_FAMILY = (1 << 10) - 1,
+    /* and any of */
+    WG_OP_COMMUTATIVE = 1 << 16, /* f(a,b) = f(b,a): canonical order for common subexpressions */
+    WG_OP_CHEAP = 1 << 17,       /* map without a transcendental: recomputed rather than stored */
+    WG_OP_KINKS = 1 << 18,       /* not differentiable everywhere (relu, abs, max ...) */
+    WG_OP_STRIDED = 1 << 19, /* kernel reads inputs through strides (else they are contiguous) */
+    WG_OP_NO_GRADIENT = 1 << 20, /* no VJP by nature (argmax, comparisons): gradient is zero */
+    WG_OP_INPLACE = 1 << 21,     /* out 0 may share memory with a same-typed input */
+    WG_OP_ROWWISE = 1 << 22,     /* row i of the outputs depends on row i of the inputs alone */
+    WG_OP_EFFECT = 1 << 23,      /* must run even when nothing uses its outputs */
+};
+
+/* Backends: slots of the kernel tables. */
+enum { WG_BACKEND_CPU = 0, WG_BACKEND_CUDA = 1, WG_BACKENDS = 2 };
+
+/* Shape rule: reads in/attr, fills out[0..n_out). Fails through wg_infer_fail. */
+typedef struct wg_infer {
+    size_t size;
+    int n_in, n_out;
+    const wg_type *in;
+    const void *attr; /* canonical attribute bytes, attr_size of them */
+    size_t attr_size;
+    wg_type *out;
+    wg_error *err; /* filled by wg_infer_fail; NULL-safe */
+} wg_infer;
+/* Returns `status` after noting the message; the recorder puts op name and scope before it. */
+WG_API wg_status wg_infer_fail(wg_infer *c, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
+
+/* A value at run time. stride in elements; data points at element [0,...,0]. */
+typedef struct wg_view {
+    wg_dtype dtype;
+    wg_shape shape;
+    int64_t stride[WG_MAX_AXES];
+    void *data;
+} wg_view;
+
+/* One kernel call. Inputs are contiguous unless the op is WG_OP_STRIDED; outputs always are.
+ * Kernels return WG_OK or wg_error_set(c->err, ...); they must not allocate: they ask for
+ * `workspace` bytes (64-byte aligned) beforehand. */
+typedef struct wg_kernel {
+    size_t size;
+    int n_in, n_out;
+    const wg_view *in;
+    const wg_view *out;
+    const void *attr;
+    size_t attr_size;
+    void *workspace;
+    size_t workspace_size;
+    int threads; /* how many the kernel may use, through wg_parallel_for */
+    int isa;     /* wg_isa: which function table */
+    wg_error *err;
+} wg_kernel;
+
+/* A block of an elementwise op: n elements, every input contiguous and of n elements (broadcast
+ * operands are expanded by the caller). out may equal any in[i] of the same element size. */
+typedef struct wg_map {
+    int64_t n;
+    wg_dtype dtype;     /* of the inputs (input 0; for where: input 1) */
+    wg_dtype out_dtype; /* of the output */
+    void *out;
+    const void *const *in;
+    const void *attr;
+    int isa;
+} wg_map;
+
+/* A row reduction: one row of n contiguous elements in, one element out. */
+typedef struct wg_row {
+    int64_t n;
+    wg_dtype dtype;
+    wg_dtype out_dtype;
+    const void *in;
+    void *out;
+    const void *attr;
+    int isa;
+} wg_row;
+
+/* Attributes that passes must read begin with one of these, by trait. */
+typedef struct wg_reduce_attr { /* WG_OP_REDUCE */
+    uint32_t axes;              /* bit i = axis i is reduced */
+    uint32_t keep;              /* reduced axes stay with length 1 */
+} wg_reduce_attr;
+typedef struct wg_product_attr { /* WG_OP_PRODUCT: y = op(a) op(b) */
+    uint32_t trans_a, trans_b;
+} wg_product_attr;
+
+typedef struct wg_vjp wg_vjp;
+
+typedef struct wg_op {
+    size_t size;      /* sizeof(wg_op) */
+    const char *name; /* "add"; plugins: "namespace.name" */
+    uint32_t version; /* raised when the meaning of attributes changes */
+    uint32_t traits;
+    int n_in;  /* -1 = any number */
+    int n_out; /* -1 = says infer (the recorder passes the number wanted) */
+    /* Shape rule (always there). */
+    wg_status (*infer)(wg_infer *c);
+    /* VJP rule: records, with public ops, the gradients of the inputs that need one. NULL only with
+     * WG_OP_NO_GRADIENT. */
+    void (*vjp)(wg_vjp *c);
+    /* Kernels by backend. Maps and views may leave the CPU slot NULL. */
+    wg_status (*kernel[WG_BACKENDS])(wg_kernel *c);
+    void (*map)(const wg_map *c);
+    void (*row)(const wg_row *c);
+    /* View rule: from the input's layout to the output's; false = cannot, copy the input first. */
+    bool (*view)(const wg_view *in, const wg_view *shape_of_out, const void *attr, wg_view *out);
+    /* Bytes of workspace for a kernel call of these types; NULL = none. */
+    size_t (*workspace)(const wg_type *in, int n_in, const wg_type *out, int n_out,
+                        const void *attr, int threads);
+    /* Writes the attributes for print and DOT ("axis=1"); NULL = none. */
+    void (*format)(const void *attr, size_t attr_size, char *buf, size_t size);
+    const char *doc; /* one line with the formula: "y = a + b" */
+} wg_op;
+
+/* Appends a node. attr is copied; it must have no padding garbage (memset first) and no pointers.
+ * The tape is that of the inputs (the innermost body among them; others are lifted). */
+WG_API wg_var wg_record(const wg_op *op, const wg_var *in, int n_in, const void *attr,
+                        size_t attr_size);
+/* Several outputs: fills out[0..n_out). */
+WG_API wg_status wg_record_n(const wg_op *op, const wg_var *in, int n_in, const void *attr,
+                             size_t attr_size, wg_var *out, int n_out);
+/* Ops without inputs name their tape. */
+WG_API wg_var wg_record_on(wg_tape *tape, const wg_op *op, const wg_var *in, int n_in,
+                           const void *attr, size_t attr_size);
+
+/* Inside a VJP rule. */
+WG_API int wg_vjp_n_in(const wg_vjp *c);
+WG_API int wg_vjp_n_out(const wg_vjp *c);
+WG_API wg_var wg_vjp_in(const wg_vjp *c, int i);
+WG_API wg_var wg_vjp_out(const wg_vjp *c, int i);
+WG_API const void *wg_vjp_attr(const wg_vjp *c);
+WG_API size_t wg_vjp_attr_size(const wg_vjp *c);
+/* Does input i need a gradient? (Else do not record one.) */
+WG_API bool wg_vjp_needs(const wg_vjp *c, int i);
+/* Is there a gradient for output i, or is it a symbolic zero? */
+WG_API bool wg_vjp_has_grad(const wg_vjp *c, int i);
+/* Gradient of output i; zeros are recorded when it is absent. */
+WG_API wg_var wg_vjp_grad(wg_vjp *c, int i);
+/* Adds g to the gradient of input i. A g of a broadcast shape is summed down to the input's. */
+WG_API void wg_vjp_add(wg_vjp *c, int i, wg_var g);
+/* For ops with a fast kernel whose derivative is that of a composition: `same` must equal output 0
+ * as a function of the inputs, recorded from wg_vjp_in(c, .); differentiates through it. */
+WG_API void wg_vjp_through(wg_vjp *c, wg_var same);
+
+/* g summed over the axes along which `shape` was broadcast to g's shape; needs op `sum` and
+ * `reshape` to be there. */
+WG_API wg_var wg_sum_to(wg_var g, wg_shape shape);
+
+/* Registry of ops. Descriptors must outlive the process' use of the library. Registration happens
+ * before the first tape is made (WG_ESTATE afterwards); a name already taken: WG_EEXIST. */
+WG_API wg_status wg_register_op(const wg_op *op, wg_error *err);
+WG_API const wg_op *wg_find_op(const char *name);
+WG_API int wg_op_count(void);
+WG_API const wg_op *wg_op_at(int i);
+
+WG_END_DECLS
+
+#endif

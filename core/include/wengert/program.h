@@ -1,0 +1,73 @@
+/* Programs: compile outputs of a tape once, bind, run many times.
+ *
+ * Compilation runs the passes (dead code, common subexpressions, merging of scans, fusing, buffer
+ * planning; WENGERT_TRACE=compile hands each to the trace callback) and is skipped where the tape's
+ * cache already holds a program of the same structure and shapes. WENGERT_COMPILE=0 (or
+ * options.node_by_node) runs each node by itself, for checking. A program is used by one thread at
+ * a time; a steady-state run allocates nothing. */
+#ifndef WENGERT_PROGRAM_H
+#define WENGERT_PROGRAM_H
+
+#include <wengert/tape.h>
+
+WG_BEGIN_DECLS
+
+typedef struct wg_program wg_program;
+
+typedef struct wg_compile_options {
+    size_t size;       /* sizeof(wg_compile_options) */
+    int threads;       /* 0 = wg_default_threads() */
+    int isa;           /* wg_isa + 1; 0 = wg_isa_best() */
+    bool node_by_node; /* no fusing, no reuse: each node by its own kernel */
+    /* Receives the text of each pass, before and after; NULL = none. */
+    void (*trace)(void *user, const char *pass, const char *text);
+    void *trace_user;
+} wg_compile_options;
+
+/* Compiles the outputs. options may be NULL. The program stays valid after the tape is reset or
+ * freed, except that leaves made with wg_tensor_var read their tensors. Freed with
+ * wg_program_free. */
+WG_API wg_status wg_compile(const wg_var *out, int n_out, const wg_compile_options *options,
+                            wg_program **program, wg_error *err);
+WG_API void wg_program_free(wg_program *program);
+
+/* Binds the input `name` (wg_input) to a tensor of its type; read at every run until bound anew. */
+WG_API wg_status wg_program_bind(wg_program *program, const char *name, wg_tensor *tensor,
+                                 wg_error *err);
+/* Output i is written into `tensor` (its type) at the end of each run. Binding one tensor as input
+ * and as output makes it a persistent state: it is read before it is written. */
+WG_API wg_status wg_program_bind_output(wg_program *program, int i, wg_tensor *tensor,
+                                        wg_error *err);
+/* Runs. ESTATE while an input is unbound. */
+WG_API wg_status wg_program_run(wg_program *program, wg_error *err);
+/* Output i of the last run: the bound tensor, or one that the program owns (valid until the next
+ * run). NULL when i is out of range. */
+WG_API const wg_tensor *wg_program_output(const wg_program *program, int i);
+
+/* Record afresh, run from cache: computes the outputs of this tape, into tensors[i] where it is not
+ * NULL (else into one owned by the tape's program, read by wg_eval_output until the next wg_eval on
+ * the tape). Inputs made by wg_input cannot be used here: use wg_tensor_var. */
+WG_API wg_status wg_eval(const wg_var *out, int n_out, wg_tensor *const *tensors, wg_error *err);
+WG_API const wg_tensor *wg_eval_output(const wg_tape *tape, int i);
+WG_API wg_status wg_tape_options(wg_tape *tape, const wg_compile_options *options, wg_error *err);
+
+/* What a program does, for tests, benchmarks and people. */
+typedef struct wg_program_stats {
+    size_t size;
+    int64_t nodes;           /* recorded nodes that the outputs need */
+    int64_t instructions;    /* after the passes, bodies included */
+    int64_t fused;           /* fused kernels among them */
+    int64_t products_a_run;  /* matrix products executed by the last run */
+    int64_t kernels_a_run;   /* kernel calls of the last run */
+    int64_t bytes_planned;   /* buffers, reused ones counted once */
+    int64_t bytes_unplanned; /* what they would take without reuse */
+    int64_t compile_ns;      /* time spent compiling */
+} wg_program_stats;
+WG_API void wg_program_get_stats(const wg_program *program, wg_program_stats *stats);
+/* Cache of a tape: programs held, hits and misses so far. */
+WG_API void wg_tape_cache_stats(const wg_tape *tape, int64_t *programs, int64_t *hits,
+                                int64_t *misses);
+
+WG_END_DECLS
+
+#endif

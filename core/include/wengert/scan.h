@@ -1,0 +1,55 @@
+/* Scan: time as an op.
+ *
+ * A body is recorded once, on a tape of its own, and run for every step. Outer values used inside a
+ * body are lifted to constants by themselves. Five slot kinds: sequences, constants, carries,
+ * stacked outputs, sums. The VJP of a scan is another scan, run the other way over saved residuals;
+ * as it is ordinary tape, it can be differentiated again. A scan equals the same body unrolled by a
+ * C loop, value and gradient. */
+#ifndef WENGERT_SCAN_H
+#define WENGERT_SCAN_H
+
+#include <wengert/tape.h>
+
+WG_BEGIN_DECLS
+
+#define WG_SCAN_MAX_SLOTS 256
+
+/* What the body sees and fills at one step. Arrays are as long as the counts in wg_scan_def. */
+typedef struct wg_scan_step {
+    size_t size;
+    wg_tape *tape;       /* the body's tape */
+    wg_var time;         /* absolute step t, i32 scalar: 0..T-1, also in a reverse scan */
+    const wg_var *x;     /* slice t of each sequence: the sequence's shape less axis 0 */
+    const wg_var *carry; /* states before the step */
+    wg_var *next;        /* out: states after it, same types */
+    wg_var *y;           /* out: stacked along a new axis 0 */
+    wg_var *sum;         /* out: increments, added up over the steps */
+} wg_scan_step;
+
+typedef struct wg_scan_def {
+    size_t size; /* sizeof(wg_scan_def) */
+    void (*body)(void *user, wg_scan_step *step);
+    void *user;
+    const wg_var *sequences; /* [T, ...] each, same T >= 0 */
+    int n_sequences;
+    const wg_var *init; /* initial states */
+    int n_carries;
+    int n_outputs; /* stacked outputs y */
+    int n_sums;
+    wg_var lengths; /* i32 [B] or WG_NONE. Axis 0 of carries and y, axis 1 of sequences, is then the
+                       row B. Steps t >= lengths[b] of row b hold the state and give y = 0; what the
+                       sequences hold there is never looked at. Increments of sums must then be
+                       formed from y-like values by the body itself. */
+    int64_t steps;  /* T where there are no sequences; else 0 */
+    bool reverse;   /* from t = T-1 down to 0 */
+    const char *name;
+} wg_scan_def;
+
+/* Records a scan on the tape of its operands. Fills final[n_carries], y[n_outputs] (each [T, ...])
+ * and sum[n_sums]; arrays of no entries may be NULL. Errors poison the tape as any op's. */
+WG_API wg_status wg_scan(wg_tape *tape, const wg_scan_def *def, wg_var *final, wg_var *y,
+                         wg_var *sum);
+
+WG_END_DECLS
+
+#endif
