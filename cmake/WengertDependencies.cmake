@@ -35,12 +35,16 @@ target_link_libraries(wengert_deps INTERFACE
 target_include_directories(wengert_deps SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
 
 if(WENGERT_WITH_ONEDNN)
-    find_package(dnnl CONFIG QUIET)
-    if(NOT dnnl_FOUND)
+    # Not find_package(dnnl): Debian's file of that name asks for OpenCL's development files, which
+    # its package only recommends and which the C API does not need.
+    find_path(DNNL_INCLUDE_DIR dnnl.h)
+    find_library(DNNL_LIBRARY dnnl)
+    if(NOT DNNL_INCLUDE_DIR OR NOT DNNL_LIBRARY)
         message(FATAL_ERROR "oneDNN not found; ${WENGERT_HINT}, or configure with "
                             "-DWENGERT_WITH_ONEDNN=OFF")
     endif()
-    target_link_libraries(wengert_deps INTERFACE DNNL::dnnl)
+    target_include_directories(wengert_deps SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+    target_link_libraries(wengert_deps INTERFACE ${DNNL_LIBRARY})
     target_compile_definitions(wengert_deps INTERFACE WG_HAVE_ONEDNN=1)
 endif()
 
