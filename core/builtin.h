@@ -1,0 +1,38 @@
+/* What core asks of the layers above it, resolved when the library is linked: core includes no
+ * header of theirs, and knows their ops through descriptors only.
+ *
+ * The differentiator itself needs three ops: to add two gradients, to sum a gradient down to a
+ * broadcast operand's shape, and its inverse. */
+#ifndef WG_CORE_BUILTIN_H
+#define WG_CORE_BUILTIN_H
+
+#include <wengert/cell.h>
+#include <wengert/op.h>
+
+extern const wg_op wg__op_add;          /* ops/elementwise.c: y = a + b */
+extern const wg_op wg__op_sum_to;       /* ops/reduce.c: attr is the wg_shape to sum down to */
+extern const wg_op wg__op_broadcast_to; /* ops/shape.c: attr is the wg_shape of the result */
+extern const wg_op wg__op_where;        /* ops/elementwise.c: used by scan to hold masked states */
+extern const wg_op wg__op_sequence_mask; /* ops/index.c: [T,B] u8 from lengths */
+extern const wg_op wg__op_pad_edge;      /* ops/index.c */
+
+typedef struct wg__sequence_mask_attr {
+    int64_t steps;
+    int64_t time_major;
+} wg__sequence_mask_attr;
+
+/* ops/register.c, models/cells/register.c: arrays of every built-in descriptor. */
+extern const wg_op *const wg__builtin_ops[];
+extern const int wg__builtin_op_count;
+extern const wg_cell *const wg__builtin_cells[];
+extern const int wg__builtin_cell_count;
+
+/* core/registry.c: makes the built-ins known (once, thread-safe), and closes the registry. */
+void wg__registry_ensure(void);
+void wg__registry_freeze(void);
+
+/* core/tape.c: ops defined by core itself (leaves, stop_gradient, watch, scan), for the registry. */
+extern const wg_op *const wg__core_ops[];
+extern const int wg__core_op_count;
+
+#endif
