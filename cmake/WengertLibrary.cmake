@@ -71,8 +71,11 @@ foreach(library IN ITEMS wengert_static wengert_shared)
     endforeach()
 endforeach()
 
-# The dependencies of the static library are told to its installed users by wengert-config.cmake.
-target_link_libraries(wengert_static PUBLIC $<BUILD_INTERFACE:$<LINK_ONLY:wengert_deps>>)
+# Programs of this project link with the static library and what it is built on; installed users of
+# the static library are told by wengert-config.cmake.
+add_library(wengert_linked INTERFACE)
+target_link_libraries(wengert_linked INTERFACE wengert_static $<LINK_ONLY:wengert_deps>)
+
 target_link_libraries(wengert_shared PRIVATE wengert_flags wengert_deps)
 set_target_properties(wengert_shared PROPERTIES
     EXPORT_NAME wengert

@@ -5,7 +5,7 @@ if(sources)
     add_executable(wengert_tool ${sources})
     set_target_properties(wengert_tool PROPERTIES OUTPUT_NAME wengert)
     target_include_directories(wengert_tool PRIVATE ${PROJECT_SOURCE_DIR}/cli)
-    target_link_libraries(wengert_tool PRIVATE wengert_static wengert_flags)
+    target_link_libraries(wengert_tool PRIVATE wengert_linked wengert_flags)
 endif()
 
 if(WENGERT_BUILD_EXAMPLES)

@@ -12,7 +12,7 @@ add_library(wengert_test_deps INTERFACE)
 target_include_directories(wengert_test_deps INTERFACE ${private_includes})
 target_compile_definitions(wengert_test_deps INTERFACE
     WGT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" WGT_BUILD_DIR="${PROJECT_BINARY_DIR}")
-target_link_libraries(wengert_test_deps INTERFACE wengert_static wengert_flags wengert_deps
+target_link_libraries(wengert_test_deps INTERFACE wengert_linked wengert_flags wengert_deps
                       PkgConfig::CMOCKA)
 
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
