@@ -1,0 +1,36 @@
+/* Logs of JSON lines: one object a line, written and flushed as a whole, so that a log of a run that
+ * was killed is readable up to its last event. Numbers do not depend on the locale. One thread at a
+ * time. */
+#ifndef WENGERT_JSONLOG_H
+#define WENGERT_JSONLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <wengert/status.h>
+
+WG_BEGIN_DECLS
+
+typedef struct wg_jsonlog wg_jsonlog;
+
+/* Opens for appending; with `fresh` an existing log is emptied first. A last line that was cut
+ * short is ended, so that the next event starts on a line of its own. */
+WG_API wg_status wg_jsonlog_open(const char *path, bool fresh, wg_jsonlog **out, wg_error *err);
+
+/* An event: begin, members in order, end. The member functions keep the first error (out of memory,
+ * a member outside an event, a string that is not UTF-8), which wg_jsonlog_end returns. NaN and
+ * infinities, which JSON lacks, are written as null. */
+WG_API void wg_jsonlog_begin(wg_jsonlog *log, const char *event); /* {"event": ... */
+WG_API void wg_jsonlog_string(wg_jsonlog *log, const char *key, const char *value);
+WG_API void wg_jsonlog_int(wg_jsonlog *log, const char *key, int64_t value);
+WG_API void wg_jsonlog_number(wg_jsonlog *log, const char *key, double value);
+WG_API void wg_jsonlog_bool(wg_jsonlog *log, const char *key, bool value);
+/* `json` must be one JSON value; it is checked, and written without line breaks. */
+WG_API void wg_jsonlog_json(wg_jsonlog *log, const char *key, const char *json);
+WG_API wg_status wg_jsonlog_end(wg_jsonlog *log, wg_error *err);
+/* Closes; an event begun but not ended is dropped. */
+WG_API wg_status wg_jsonlog_close(wg_jsonlog *log, wg_error *err);
+
+WG_END_DECLS
+
+#endif

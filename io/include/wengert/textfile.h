@@ -1,0 +1,72 @@
+/* Reading lines of plain or gzipped text with bounded memory.
+ *
+ * Gzip is known by its magic bytes, not by the name. A reader belongs to one thread at a time. */
+#ifndef WENGERT_TEXTFILE_H
+#define WENGERT_TEXTFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wengert/status.h>
+
+WG_BEGIN_DECLS
+
+typedef struct wg_reader wg_reader;
+
+/* What to do with bytes that are not UTF-8. */
+typedef enum wg_utf8_policy {
+    WG_UTF8_REFUSE = 0,  /* fail with file, line and byte offset */
+    WG_UTF8_REPLACE = 1, /* each invalid sequence becomes U+FFFD; counted */
+} wg_utf8_policy;
+
+/* Zero in any field means its default. */
+typedef struct wg_reader_options {
+    size_t size;              /* sizeof(wg_reader_options) */
+    size_t max_line_bytes;    /* default 1 MiB, line ending not counted */
+    size_t max_line_tokens;   /* default 100,000 */
+    uint64_t max_total_bytes; /* after decompression; default 64 GiB */
+    unsigned max_ratio;       /* decompressed : compressed once 64 MiB are out; default 200 */
+    wg_utf8_policy invalid_utf8;
+} wg_reader_options;
+
+/* Counters of what was read so far. */
+typedef struct wg_reader_stats {
+    uint64_t lines;        /* lines handed out; the number of the last one */
+    uint64_t bytes;        /* decompressed */
+    uint64_t bytes_stored; /* as they lie in the file */
+    uint64_t crlf_lines;   /* lines whose trailing CR was stripped */
+    uint64_t replaced;     /* invalid sequences replaced (WG_UTF8_REPLACE) */
+    bool gzip;
+    bool bom;          /* a byte order mark was dropped */
+    bool unterminated; /* the last line had no newline */
+} wg_reader_stats;
+
+/* Opens `path` ("-" is standard input) for reading; `options` may be NULL. Fails with WG_ENOTFOUND,
+ * WG_EPERM, WG_EINVAL (a directory), WG_EIO, WG_ENOMEM; every message names the file. */
+WG_API wg_status wg_reader_open(const char *path, const wg_reader_options *options,
+                                wg_reader **out, wg_error *err);
+
+/* The next line without its line ending (LF or CRLF). *text is NUL-terminated, owned by the reader
+ * and valid until the next call; *length does not count the NUL. At the end of the file returns
+ * WG_OK with *text = NULL. WG_EFORMAT: invalid UTF-8, a NUL byte, truncated or corrupt gzip;
+ * WG_ELIMIT: a limit of the options; WG_EIO. After an error the reader stays failed and repeats it.
+ */
+WG_API wg_status wg_reader_line(wg_reader *reader, const char **text, size_t *length,
+                                wg_error *err);
+
+WG_API wg_reader_stats wg_reader_get_stats(const wg_reader *reader);
+/* The name for messages ("standard input" for "-"). */
+WG_API const char *wg_reader_name(const wg_reader *reader);
+/* SHA-256, in hex, of the bytes as stored in the file (what sha256sum prints). WG_ESTATE before the
+ * end of the file was reached. */
+WG_API wg_status wg_reader_sha256(const wg_reader *reader, char hex[65], wg_error *err);
+WG_API void wg_reader_close(wg_reader *reader);
+
+/* Splits at ASCII white space (space, tab, CR, VT, FF): false when no token is left. Unicode spaces
+ * such as U+00A0 are part of a token, as in Moses and sacreBLEU's "none". */
+WG_API bool wg_next_token(const char **cursor, const char *end, const char **token, size_t *length);
+
+WG_END_DECLS
+
+#endif
