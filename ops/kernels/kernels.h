@@ -1,0 +1,107 @@
+/* The inner loops of the built-in ops, compiled once for each instruction set and reached through
+ * one table of functions an ISA (never ifunc).
+ *
+ * Two kinds of entries. Map kernels do one block of an elementwise op and take the wg_map itself.
+ * Row kernels do one contiguous row; x and y may be the same memory. Entries for floats are
+ * indexed by dtype (WG_F32 = 0, WG_F64 = 1). Every loop has a fixed order of its operations for
+ * given n: results depend on the ISA, never on threads, alignment or timing.
+ *
+ * f32 transcendentals are branch-free polynomials (vecmath.h has them, with their measured errors);
+ * those of f64 are libm's. */
+#ifndef WG_OPS_KERNELS_H
+#define WG_OPS_KERNELS_H
+
+#include <wengert/op.h>
+#include <wengert/parallel.h>
+
+#define WG_FLOAT_DTYPES 2
+
+/* X(NAME, name): elementwise kernels by the name of their op. */
+#define WG_MAP_KERNELS(X)       \
+    X(ADD, add)                 \
+    X(SUB, sub)                 \
+    X(MUL, mul)                 \
+    X(DIV, div)                 \
+    X(POW, pow)                 \
+    X(MIN, min)                 \
+    X(MAX, max)                 \
+    X(NEG, neg)                 \
+    X(EXP, exp)                 \
+    X(LOG, log)                 \
+    X(SQRT, sqrt)               \
+    X(SQUARE, square)           \
+    X(RECIPROCAL, reciprocal)   \
+    X(ABS, abs)                 \
+    X(SIGMOID, sigmoid)         \
+    X(TANH, tanh)               \
+    X(RELU, relu)               \
+    X(SOFTPLUS, softplus)       \
+    X(GELU, gelu)               \
+    X(GELU_TANH, gelu_tanh)     \
+    X(ERF, erf)                 \
+    X(SIN, sin)                 \
+    X(COS, cos)                 \
+    X(ONE_MINUS, one_minus)     \
+    X(SIGN, sign)               \
+    X(LEAKY_RELU, leaky_relu)   \
+    X(SCALE, scale)             \
+    X(ADD_SCALAR, add_scalar)   \
+    X(POW_SCALAR, pow_scalar)   \
+    X(CLAMP, clamp)             \
+    X(EQ, eq)                   \
+    X(NE, ne)                   \
+    X(LT, lt)                   \
+    X(LE, le)                   \
+    X(GT, gt)                   \
+    X(GE, ge)                   \
+    X(LOGICAL_NOT, logical_not) \
+    X(LOGICAL_AND, logical_and) \
+    X(LOGICAL_OR, logical_or)   \
+    X(WHERE, where)             \
+    X(LERP, lerp)               \
+    X(CAST, cast)
+
+enum {
+#define WG_MAP_ENUM(NAME, name) WG__K_##NAME,
+    WG_MAP_KERNELS(WG_MAP_ENUM)
+#undef WG_MAP_ENUM
+        WG__K_COUNT
+};
+
+/* Attributes of the ops with scalars: (slope | factor | term | exponent | low, high). */
+typedef struct wg__scalar_attr {
+    double a, b;
+} wg__scalar_attr;
+
+typedef struct wg__kernels {
+    /* map[kernel][dtype of the inputs, as wg_map.dtype]; NULL where an op has no such dtype. */
+    void (*map[WG__K_COUNT][WG_DTYPES])(const wg_map *c);
+
+    /* sum of x; 0 for n = 0 */
+    double (*row_sum[WG_FLOAT_DTYPES])(const void *x, int64_t n);
+    /* largest of x, NaN when there is one; -inf for n = 0 */
+    double (*row_max[WG_FLOAT_DTYPES])(const void *x, int64_t n);
+    /* sum of x x */
+    double (*row_sumsq[WG_FLOAT_DTYPES])(const void *x, int64_t n);
+    /* sum of e^(x - m) */
+    double (*row_sumexp[WG_FLOAT_DTYPES])(const void *x, double m, int64_t n);
+    /* y = e^(x - m); returns the sum of y */
+    double (*exp_sub_row[WG_FLOAT_DTYPES])(const void *x, double m, void *y, int64_t n);
+    /* y = softmax(x); a row of -inf gives zeros */
+    void (*softmax_row[WG_FLOAT_DTYPES])(const void *x, void *y, int64_t n);
+    /* as softmax_row over the entries with mask != 0; the others are exactly 0, whatever x holds
+     * there */
+    void (*softmax_masked_row[WG_FLOAT_DTYPES])(const void *x, const uint8_t *mask, void *y,
+                                                int64_t n);
+    /* y = x - ln sum e^x */
+    void (*log_softmax_row[WG_FLOAT_DTYPES])(const void *x, void *y, int64_t n);
+    /* sum of a b, and y += a x: for gradients of rows */
+    double (*row_dot[WG_FLOAT_DTYPES])(const void *a, const void *b, int64_t n);
+    void (*row_axpy[WG_FLOAT_DTYPES])(double a, const void *x, void *y, int64_t n);
+} wg__kernels;
+
+/* The table of an instruction set; that of the best one below it where the library was built
+ * without it. */
+const wg__kernels *wg__kernels_for(int isa);
+
+#endif
