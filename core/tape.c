@@ -1,0 +1,499 @@
+/* The tape: slots and handles, recording with shape inference, lifting of outer values, poison. */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "builtin.h"
+#include "tape_internal.h"
+
+/* ---- slots: from small handles to tapes ---- */
+
+enum { MAX_TAPES = 16384, FIRST_NODES = 64 };
+
+/* A handle names a slot and a generation; the generation is raised when the tape is reset or freed,
+ * so that an old handle is told from a new one without touching freed memory. */
+static struct slot {
+    _Atomic(wg_tape *) tape;
+    atomic_uint generation;
+} slots[MAX_TAPES];
+static pthread_mutex_t slot_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t slot_hint;
+
+static bool take_slot(wg_tape *tape)
+{
+    bool found = false;
+    pthread_mutex_lock(&slot_lock);
+    for (uint32_t i = 0; i < MAX_TAPES && !found; i++) {
+        uint32_t s = (slot_hint + i) % MAX_TAPES;
+        if (atomic_load(&slots[s].tape)) continue;
+        tape->slot = s + 1;
+        tape->generation = atomic_fetch_add(&slots[s].generation, 1) + 1;
+        atomic_store(&slots[s].tape, tape);
+        slot_hint = s + 1;
+        found = true;
+    }
+    pthread_mutex_unlock(&slot_lock);
+    return found;
+}
+
+static void leave_slot(wg_tape *tape)
+{
+    if (!tape->slot) return;
+    pthread_mutex_lock(&slot_lock);
+    atomic_fetch_add(&slots[tape->slot - 1].generation, 1);
+    atomic_store(&slots[tape->slot - 1].tape, NULL);
+    pthread_mutex_unlock(&slot_lock);
+    tape->slot = 0;
+}
+
+wg_tape *wg__tape_of(wg_var v)
+{
+    if (v.slot == 0 || v.slot > MAX_TAPES) return NULL;
+    struct slot *s = &slots[v.slot - 1];
+    wg_tape *tape = atomic_load(&s->tape);
+    return tape && atomic_load(&s->generation) == v.generation ? tape : NULL;
+}
+
+wg_var wg__var(const wg_tape *tape, int32_t value)
+{
+    return (wg_var){tape->slot, tape->generation, value};
+}
+
+/* ---- the caller's place ---- */
+
+static _Thread_local const char *here_file;
+static _Thread_local int here_line;
+
+void wg_here(const char *file, int line)
+{
+    here_file = file;
+    here_line = line;
+}
+
+void wg__place(const char **file, int *line)
+{
+    *file = here_file;
+    *line = here_line;
+}
+
+/* ---- life ---- */
+
+static wg_status tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
+{
+    wg_tape *tape = wg_calloc(1, sizeof *tape);
+    if (!tape) return wg_error_set(err, WG_ENOMEM, "tape: out of memory");
+    tape->parent = parent;
+    tape->depth = parent ? parent->depth + 1 : 0;
+    tape->scope = parent ? parent->scope : "";
+    tape->options.size = sizeof tape->options;
+    if (!take_slot(tape)) {
+        wg_free(tape);
+        return wg_error_set(err, WG_ELIMIT, "tape: more than %d tapes at once", MAX_TAPES);
+    }
+    *out = tape;
+    return WG_OK;
+}
+
+wg_status wg_tape_new(wg_tape **out, wg_error *err)
+{
+    if (!out) return wg_error_set(err, WG_EINVAL, "wg_tape_new: out is NULL");
+    *out = NULL;
+    wg__registry_ensure();
+    wg__registry_freeze();
+    return tape_new(NULL, out, err);
+}
+
+wg_status wg__body_tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
+{
+    return tape_new(parent, out, err);
+}
+
+void wg_tape_free(wg_tape *tape)
+{
+    if (!tape) return;
+    leave_slot(tape);
+    for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
+    wg__cache_free(tape->cache);
+    wg_free(tape->bodies);
+    wg_free(tape->captures);
+    wg_free(tape->values);
+    wg_free(tape->nodes);
+    wg__arena_free(&tape->arena);
+    wg_free(tape);
+}
+
+void wg_tape_reset(wg_tape *tape)
+{
+    if (!tape) return;
+    tape->generation = atomic_fetch_add(&slots[tape->slot - 1].generation, 1) + 1;
+    for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
+    tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = 0;
+    wg__arena_reset(&tape->arena);
+    tape->scope = "";
+    tape->status = WG_OK;
+    memset(&tape->error, 0, sizeof tape->error);
+}
+
+/* ---- errors ---- */
+
+/* Poison reaches the parents too: a body's error is the error of the tape that is compiled. */
+static void poison(wg_tape *tape, wg_status status, const char *message)
+{
+    for (; tape; tape = tape->parent) {
+        if (tape->status != WG_OK) continue;
+        tape->status = status;
+        wg_error_set(&tape->error, status, "%s", message);
+    }
+}
+
+static void fail_v(wg_tape *tape, wg_status status, const char *fmt, va_list args)
+{
+    char text[800], message[1024];
+    vsnprintf(text, sizeof text, fmt, args);
+    if (here_file)
+        snprintf(message, sizeof message, "%s (at %s:%d)", text, here_file, here_line);
+    else
+        snprintf(message, sizeof message, "%s", text);
+    poison(tape, status, message);
+}
+
+wg_var wg_tape_fail(wg_tape *tape, wg_status status, const char *fmt, ...)
+{
+    if (!tape) return WG_NONE;
+    va_list args;
+    va_start(args, fmt);
+    fail_v(tape, status, fmt, args);
+    va_end(args);
+    return wg__var(tape, -1);
+}
+
+wg_status wg__tape_fail_v(wg_tape *tape, wg_status status, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fail_v(tape, status, fmt, args);
+    va_end(args);
+    return status;
+}
+
+wg_status wg_tape_status(const wg_tape *tape, wg_error *err)
+{
+    if (!tape) return wg_error_set(err, WG_EINVAL, "tape is NULL");
+    if (tape->status != WG_OK && err) *err = tape->error;
+    return tape->status;
+}
+
+wg_status wg_infer_fail(wg_infer *c, wg_status status, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    wg_status s = wg_error_setv(c ? c->err : NULL, status, fmt, args);
+    va_end(args);
+    return s;
+}
+
+/* ---- looking at vars ---- */
+
+int64_t wg_tape_length(const wg_tape *tape)
+{
+    return tape ? tape->n_nodes : 0;
+}
+wg_tape *wg_var_tape(wg_var v)
+{
+    return wg__tape_of(v);
+}
+
+bool wg_var_ok(wg_var v)
+{
+    wg_tape *tape = wg__tape_of(v);
+    return tape && v.index >= 0 && v.index < tape->n_values;
+}
+
+wg_type wg_var_type(wg_var v)
+{
+    return wg_var_ok(v) ? wg__tape_of(v)->values[v.index].type : (wg_type){WG_F32, WG_SCALAR};
+}
+
+wg_dtype wg_var_dtype(wg_var v)
+{
+    return wg_var_type(v).dtype;
+}
+int wg_rank(wg_var v)
+{
+    return wg_var_type(v).shape.rank;
+}
+
+int64_t wg_dim(wg_var v, int axis)
+{
+    wg_type t = wg_var_type(v);
+    if (axis < 0) axis += t.shape.rank;
+    return axis >= 0 && axis < t.shape.rank ? t.shape.dim[axis] : 0;
+}
+
+/* ---- scopes and names ---- */
+
+void wg_push_scope(wg_tape *tape, const char *name)
+{
+    if (!tape || !name) return;
+    size_t a = strlen(tape->scope), b = strlen(name);
+    char *path = wg__arena_alloc(&tape->arena, a + b + 2);
+    if (!path) {
+        wg_tape_fail(tape, WG_ENOMEM, "scope '%s': out of memory", name);
+        return;
+    }
+    memcpy(path, tape->scope, a);
+    if (a) path[a++] = '.';
+    memcpy(path + a, name, b + 1);
+    tape->scope = path;
+}
+
+void wg_pop_scope(wg_tape *tape)
+{
+    if (!tape || !tape->scope[0]) return;
+    const char *floor = tape->parent ? tape->parent->scope : "";
+    if (strlen(tape->scope) <= strlen(floor)) return;
+    const char *dot = strrchr(tape->scope, '.');
+    size_t n = dot ? (size_t)(dot - tape->scope) : 0;
+    char *path = wg__arena_alloc(&tape->arena, n + 1);
+    if (!path) return;
+    memcpy(path, tape->scope, n);
+    path[n] = 0;
+    tape->scope = path;
+}
+
+wg_var wg_name(wg_var v, const char *name)
+{
+    if (!wg_var_ok(v) || !name) return v;
+    wg_tape *tape = wg__tape_of(v);
+    tape->values[v.index].name = wg__arena_strdup(&tape->arena, name);
+    return v;
+}
+
+wg_var wg_watch(wg_var v, const char *name)
+{
+    if (!wg_var_ok(v) || !name) return v;
+    wg_tape *tape = wg__tape_of(v);
+    const char *copy = wg__arena_strdup(&tape->arena, name);
+    if (!copy) return wg_tape_fail(tape, WG_ENOMEM, "watch '%s': out of memory", name);
+    tape->values[v.index].watch = copy;
+    return v;
+}
+
+void wg_tape_on_watch(wg_tape *tape, wg_watch_fn fn, void *user)
+{
+    if (!tape) return;
+    tape->watch = fn;
+    tape->watch_user = user;
+}
+
+wg_status wg_tape_options(wg_tape *tape, const wg_compile_options *options, wg_error *err)
+{
+    if (!tape || !options || options->size > sizeof tape->options || options->size < sizeof(size_t))
+        return wg_error_set(err, WG_EINVAL, "wg_tape_options: no tape or options of unknown size");
+    memset(&tape->options, 0, sizeof tape->options);
+    memcpy(&tape->options, options, options->size);
+    tape->options.size = sizeof tape->options;
+    return WG_OK;
+}
+
+/* ---- recording ---- */
+
+static bool grow(void **array, int32_t *cap, int32_t need, size_t size)
+{
+    if (need <= *cap) return true;
+    int32_t n = *cap ? *cap : FIRST_NODES;
+    while (n < need) {
+        if (n > INT32_MAX / 2) return false;
+        n *= 2;
+    }
+    void *p = wg_reallocarray(*array, (size_t)n, size);
+    if (!p) return false;
+    *array = p;
+    *cap = n;
+    return true;
+}
+
+wg__node *wg__append(wg_tape *tape, const wg_op *op, const int32_t *in, int n_in, const void *attr,
+                     size_t attr_size, wg__body *body, const wg_type *out, int n_out)
+{
+    if (!grow((void **)&tape->nodes, &tape->cap_nodes, tape->n_nodes + 1, sizeof *tape->nodes) ||
+        !grow((void **)&tape->values, &tape->cap_values, tape->n_values + n_out,
+              sizeof *tape->values))
+        goto out_of_memory;
+    int32_t *ins = wg__arena_copy(&tape->arena, in, (size_t)n_in * sizeof *in);
+    void *bytes = wg__arena_copy(&tape->arena, attr, attr_size);
+    if (!ins || !bytes) goto out_of_memory;
+    if (body && wg__tape_own_body(tape, body) != WG_OK) goto out_of_memory;
+    wg__node *node = &tape->nodes[tape->n_nodes];
+    *node = (wg__node){.op = op,
+                       .in = ins,
+                       .n_in = n_in,
+                       .n_out = n_out,
+                       .first_out = tape->n_values,
+                       .line = here_line,
+                       .attr = bytes,
+                       .attr_size = attr_size,
+                       .body = body,
+                       .scope = tape->scope,
+                       .file = here_file};
+    for (int i = 0; i < n_out; i++)
+        tape->values[tape->n_values++] =
+            (wg__value){.type = out[i], .node = tape->n_nodes, .out = i};
+    tape->n_nodes++;
+    return node;
+out_of_memory:
+    poison(tape, WG_ENOMEM, "tape: out of memory while recording");
+    return NULL;
+}
+
+int32_t wg__lift(wg_tape *tape, wg_var v)
+{
+    wg_tape *home = wg__tape_of(v);
+    if (!home || v.index < 0) return -1;
+    if (home == tape) return v.index;
+    if (!tape->parent) {
+        wg_tape_fail(tape, WG_EINVAL, "operands live on two unrelated tapes");
+        return -1;
+    }
+    int32_t up = wg__lift(tape->parent, v);
+    if (up < 0) return -1;
+    for (int32_t i = 0; i < tape->n_captures; i++)
+        if (tape->captures[i].outer.index == up) return tape->captures[i].inner;
+    if (!grow((void **)&tape->captures, &tape->cap_captures, tape->n_captures + 1,
+              sizeof *tape->captures)) {
+        poison(tape, WG_ENOMEM, "tape: out of memory while recording");
+        return -1;
+    }
+    wg_var inner = wg__body_input(tape, tape->parent->values[up].type);
+    if (inner.index < 0) return -1;
+    tape->values[inner.index].name = tape->parent->values[up].name;
+    tape->captures[tape->n_captures++] =
+        (wg__capture){.outer = wg__var(tape->parent, up), .inner = inner.index};
+    return inner.index;
+}
+
+/* The tape an op is recorded on: the innermost body among its operands' tapes. */
+static wg_tape *home_of(const wg_op *op, const wg_var *in, int n_in, bool *poisoned)
+{
+    wg_tape *home = NULL;
+    bool stale = false, none = false;
+    *poisoned = false;
+    for (int i = 0; i < n_in; i++) {
+        wg_tape *t = wg__tape_of(in[i]);
+        if (wg_is_none(in[i]))
+            none = true;
+        else if (!t)
+            stale = true;
+        else if (!home || t->depth > home->depth)
+            home = t;
+        if (t && in[i].index < 0) *poisoned = true;
+    }
+    if (home && (stale || none)) {
+        if (!*poisoned)
+            wg_tape_fail(home, stale ? WG_ESTALE : WG_EINVAL,
+                         stale ? "%s: an operand belongs to a "
+                                 "tape that was reset or freed"
+                               : "%s: an operand is missing (WG_NONE)",
+                         op->name);
+        *poisoned = true;
+    }
+    return home;
+}
+
+static wg_status record(wg_tape *tape, const wg_op *op, const wg_var *in, int n_in,
+                        const void *attr, size_t attr_size, wg_var *out, int n_out)
+{
+    if (tape->status == WG_ENOMEM) return WG_ENOMEM;
+    if (op->n_in >= 0 && n_in != op->n_in)
+        return wg__tape_fail_v(tape, WG_EINVAL, "%s: takes %d operands, got %d", op->name, op->n_in,
+                               n_in);
+    if ((op->n_out >= 0 && n_out != op->n_out) || n_out < 0)
+        return wg__tape_fail_v(tape, WG_EINVAL, "%s: gives %d results, asked for %d", op->name,
+                               op->n_out, n_out);
+    wg_status status = WG_ENOMEM;
+    wg_type few_in[16], few_out[4];
+    int32_t few_index[16];
+    wg_type *types = n_in <= 16 ? few_in : wg_reallocarray(NULL, (size_t)n_in, sizeof *types);
+    wg_type *results = n_out <= 4 ? few_out : wg_reallocarray(NULL, (size_t)n_out, sizeof *results);
+    int32_t *index = n_in <= 16 ? few_index : wg_reallocarray(NULL, (size_t)n_in, sizeof *index);
+    if (!types || !results || !index) {
+        poison(tape, WG_ENOMEM, "tape: out of memory while recording");
+        goto done;
+    }
+    for (int i = 0; i < n_in; i++) {
+        index[i] = wg__lift(tape, in[i]);
+        if (index[i] < 0) {
+            status = tape->status != WG_OK ? tape->status : WG_EINVAL;
+            goto done;
+        }
+        types[i] = tape->values[index[i]].type;
+    }
+    memset(results, 0, (size_t)n_out * sizeof *results);
+    wg_error why = {WG_OK, ""};
+    wg_infer c = {.size = sizeof c,
+                  .n_in = n_in,
+                  .n_out = n_out,
+                  .in = types,
+                  .attr = attr,
+                  .attr_size = attr_size,
+                  .out = results,
+                  .err = &why};
+    status = op->infer(&c);
+    if (status != WG_OK) {
+        const char *text = why.message[0] ? why.message : wg_strerror(status);
+        if (tape->scope[0])
+            wg__tape_fail_v(tape, status, "%s '%s': %s", op->name, tape->scope, text);
+        else
+            wg__tape_fail_v(tape, status, "%s: %s", op->name, text);
+        goto done;
+    }
+    for (int i = 0; i < n_out; i++)
+        if (wg_shape_count(&results[i].shape) < 0) {
+            status = wg__tape_fail_v(tape, WG_EOVERFLOW, "%s: the result is too large", op->name);
+            goto done;
+        }
+    wg__node *node = wg__append(tape, op, index, n_in, attr, attr_size, NULL, results, n_out);
+    if (!node) {
+        status = WG_ENOMEM;
+        goto done;
+    }
+    for (int i = 0; i < n_out; i++) out[i] = wg__var(tape, node->first_out + i);
+done:
+    if (types != few_in) wg_free(types);
+    if (results != few_out) wg_free(results);
+    if (index != few_index) wg_free(index);
+    return status;
+}
+
+wg_status wg_record_n(const wg_op *op, const wg_var *in, int n_in, const void *attr,
+                      size_t attr_size, wg_var *out, int n_out)
+{
+    bool poisoned;
+    wg_tape *tape = home_of(op, in, n_in, &poisoned);
+    wg_status status = tape ? (tape->status != WG_OK ? tape->status : WG_EINVAL) : WG_ESTALE;
+    if (tape && !poisoned) status = record(tape, op, in, n_in, attr, attr_size, out, n_out);
+    if (status == WG_OK) return WG_OK;
+    for (int i = 0; i < n_out; i++) out[i] = tape ? wg__var(tape, -1) : (wg_var){0, 0, -1};
+    return status;
+}
+
+wg_var wg_record(const wg_op *op, const wg_var *in, int n_in, const void *attr, size_t attr_size)
+{
+    wg_var out;
+    wg_record_n(op, in, n_in, attr, attr_size, &out, 1);
+    return out;
+}
+
+wg_var wg_record_on(wg_tape *tape, const wg_op *op, const wg_var *in, int n_in, const void *attr,
+                    size_t attr_size)
+{
+    if (!tape) return WG_NONE;
+    bool poisoned = false;
+    wg_tape *home = n_in ? home_of(op, in, n_in, &poisoned) : tape;
+    if (home && home->depth > tape->depth) tape = home;
+    wg_var out = wg__var(tape, -1);
+    if (!poisoned && home) record(tape, op, in, n_in, attr, attr_size, &out, 1);
+    return out;
+}

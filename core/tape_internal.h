@@ -1,0 +1,150 @@
+/* The tape's own structures, shared by the files of core (and read by the few ops that look at the
+ * list). Indices, not pointers, tie nodes and values together, so that lists can grow. */
+#ifndef WG_CORE_TAPE_INTERNAL_H
+#define WG_CORE_TAPE_INTERNAL_H
+
+#include <wengert/op.h>
+#include <wengert/program.h>
+#include <wengert/scan.h>
+
+#include "arena.h"
+
+typedef struct wg__body wg__body;
+
+typedef struct wg__node {
+    const wg_op *op;
+    const int32_t *in; /* value indices */
+    int32_t n_in;
+    int32_t n_out;
+    int32_t first_out; /* outputs are values first_out .. first_out + n_out - 1 */
+    int32_t line;
+    const void *attr;
+    size_t attr_size;
+    wg__body *body; /* of a scan; else NULL */
+    const char *scope;
+    const char *file;
+} wg__node;
+
+typedef struct wg__value {
+    wg_type type;
+    int32_t node;
+    int32_t out;       /* which output of the node */
+    const char *name;  /* NULL = none */
+    const char *watch; /* NULL = not watched */
+    wg_tensor *tensor; /* of a tensor leaf */
+} wg__value;
+
+/* An outer value used inside a body. */
+typedef struct wg__capture {
+    wg_var outer;  /* on the parent tape */
+    int32_t inner; /* value of this tape */
+} wg__capture;
+
+struct wg_tape {
+    uint32_t slot; /* + 1, as in wg_var */
+    uint32_t generation;
+    int depth;       /* 0 = root, parent's + 1 for a body */
+    wg_tape *parent; /* tape that a body's outer values live on; NULL for a root */
+    wg__arena arena; /* attributes, operand lists, names */
+    wg__node *nodes;
+    int32_t n_nodes, cap_nodes;
+    wg__value *values;
+    int32_t n_values, cap_values;
+    wg__capture *captures;
+    int32_t n_captures, cap_captures;
+    wg__body **bodies; /* owned references of this tape's scans */
+    int32_t n_bodies, cap_bodies;
+    const char *scope; /* current path, "" at the root */
+    wg_status status;
+    wg_error error;
+    wg_watch_fn watch;
+    void *watch_user;
+    struct wg__cache *cache; /* of a root; made on demand */
+    wg_compile_options options;
+};
+
+/* A recorded loop body: its list and which of its values are slots. Shared by every scan and pass
+ * that uses it; immutable once made. */
+struct wg__body {
+    int32_t refs;
+    wg_tape *graph;
+    int32_t n_seq, n_carry, n_const, n_y, n_sum;
+    int32_t *seq, *carry, *constant; /* input values of the graph */
+    int32_t time;                    /* input value */
+    int32_t *next, *y, *sum;         /* output values of the graph */
+};
+
+/* Attribute of a scan node; inputs: sequences, initial states, constants; outputs: final states,
+ * stacked outputs, sums. */
+typedef struct wg__scan_attr {
+    int32_t n_seq, n_carry, n_const, n_y, n_sum;
+    int32_t reverse;
+    int64_t steps;
+} wg__scan_attr;
+
+/* Attribute of leaves (input, tensor, const, body_in): the type they have, then what tells them
+ * apart. */
+typedef struct wg__leaf_attr {
+    wg_shape shape;
+    int32_t dtype;
+    int32_t number; /* body_in: ordinal */
+    double value;   /* const */
+} wg__leaf_attr;
+
+extern const wg_op wg__op_input, wg__op_tensor, wg__op_const, wg__op_const_data, wg__op_body_in;
+extern const wg_op wg__op_stop_gradient, wg__op_view_as, wg__op_scan;
+
+/* tape.c */
+wg_tape *wg__tape_of(wg_var v); /* NULL when stale */
+wg_status wg__body_tape_new(wg_tape *parent, wg_tape **out, wg_error *err);
+wg_var wg__var(const wg_tape *tape, int32_t value);
+/* Appends without shape inference; in[] are values of this tape. Returns the node or NULL (out of
+ * memory: the tape is poisoned). */
+wg__node *wg__append(wg_tape *tape, const wg_op *op, const int32_t *in, int n_in, const void *attr,
+                     size_t attr_size, wg__body *body, const wg_type *out, int n_out);
+/* Value of `tape` that stands for v, which lives on it or on an ancestor (then it is captured);
+ * -1 on error (poisoned). */
+int32_t wg__lift(wg_tape *tape, wg_var v);
+wg_status wg__tape_fail_v(wg_tape *tape, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
+/* Current place of the caller, per thread. */
+void wg__place(const char **file, int *line);
+
+/* leaf.c */
+wg_var wg__body_input(wg_tape *tape, wg_type type);
+wg_var wg__view_as(wg_var v, wg_shape shape);
+
+/* body.c */
+void wg__body_retain(wg__body *body);
+void wg__body_release(wg__body *body);
+wg_status wg__body_new(wg_tape *graph, int n_seq, int n_carry, int n_const, int n_y, int n_sum,
+                       wg__body **out, wg_error *err); /* takes over graph on success */
+wg_status wg__tape_own_body(wg_tape *tape, wg__body *body);
+/* Appends a scan node on tape; operands are vars of the tape or its ancestors. */
+wg_status wg__scan_append(wg_tape *tape, wg__body *body, const wg_var *operands,
+                          const wg__scan_attr *attr, wg_var *out);
+/* Copies node `node` of src onto dst with operands mapped by map[] (value of src -> value of dst),
+ * and notes its outputs in map[]. */
+wg_status wg__clone_node(wg_tape *dst, const wg_tape *src, int32_t node, int32_t *map);
+
+/* grad.c. partial: x are independent (nothing flows past them). */
+wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, int n_x, wg_var *gx,
+                   bool partial);
+struct wg_vjp {
+    wg_tape *tape;
+    int32_t node;
+    const uint8_t *reach; /* per value: does it depend on an x? */
+    wg_var *adjoint;      /* per value that existed when wg_grad began; none = zero */
+    int32_t n_adjoint;
+};
+/* scan_vjp.c */
+void wg__scan_vjp(wg_vjp *c);
+
+/* compile.c */
+void wg__cache_free(struct wg__cache *cache);
+
+static inline bool wg__is_float(wg_dtype dtype)
+{
+    return dtype == WG_F32 || dtype == WG_F64;
+}
+
+#endif
