@@ -4,6 +4,13 @@
 find_package(PkgConfig REQUIRED)
 set(WENGERT_HINT "run scripts/install-deps.sh to install what is missing")
 
+# Where several builds of OpenBLAS are installed, pkg-config knows the one that the alternatives
+# system chose; wanted is the one whose threads are OpenMP's, like ours.
+if(EXISTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp/pkgconfig)
+    set(ENV{PKG_CONFIG_PATH}
+        "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp/pkgconfig:$ENV{PKG_CONFIG_PATH}")
+endif()
+
 macro(wengert_pkg name module)
     pkg_check_modules(${name} QUIET IMPORTED_TARGET ${module})
     if(NOT ${name}_FOUND)

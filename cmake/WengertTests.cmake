@@ -25,7 +25,9 @@ else()
 endif()
 
 set(WENGERT_TEST_ENVIRONMENT WENGERT_BIN=${PROJECT_BINARY_DIR}/bin
-    WENGERT_PLUGINS=${PROJECT_BINARY_DIR}/plugins)
+    WENGERT_PLUGINS=${PROJECT_BINARY_DIR}/plugins
+    WENGERT_SOURCE_DIR=${PROJECT_SOURCE_DIR} WENGERT_BUILD_DIR=${PROJECT_BINARY_DIR}
+    WENGERT_SANITIZE=${WENGERT_SANITIZE} WENGERT_CC=${CMAKE_C_COMPILER})
 if(WENGERT_SANITIZE STREQUAL "thread")
     # libgomp inside the BLAS libraries is not instrumented: its barriers look like races.
     list(APPEND WENGERT_TEST_ENVIRONMENT OMP_NUM_THREADS=1
@@ -44,6 +46,24 @@ foreach(source IN LISTS sources)
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     target_link_libraries(${target} PRIVATE wengert_test_support)
     add_test(NAME ${topic}.${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${topic}.${name} PROPERTIES
+        SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS ${topic}
+        ENVIRONMENT "${WENGERT_TEST_ENVIRONMENT}")
+endforeach()
+
+if(TARGET test_build_fpenv)
+    target_link_libraries(test_build_fpenv PRIVATE m ${CMAKE_DL_LIBS})
+    add_dependencies(test_build_fpenv wengert_shared)
+endif()
+
+# tests/<topic>/test_<name>.sh is the ctest <topic>.<name> as well; it exits with 77 to be skipped.
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.sh)
+foreach(source IN LISTS sources)
+    get_filename_component(topic ${source} DIRECTORY)
+    get_filename_component(topic ${topic} NAME)
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    add_test(NAME ${topic}.${name} COMMAND sh ${source} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${topic}.${name} PROPERTIES
         SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS ${topic}
         ENVIRONMENT "${WENGERT_TEST_ENVIRONMENT}")

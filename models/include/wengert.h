@@ -1,0 +1,34 @@
+/* All of Wengert's public headers, except <wengert/uv.h>, which brings in libuv's types. */
+#ifndef WENGERT_H
+#define WENGERT_H
+
+#include <wengert/cell.h>
+#include <wengert/export.h>
+#include <wengert/gradcheck.h>
+#include <wengert/memory.h>
+#include <wengert/op.h>
+#include <wengert/parallel.h>
+#include <wengert/param.h>
+#include <wengert/program.h>
+#include <wengert/rng.h>
+#include <wengert/scan.h>
+#include <wengert/state.h>
+#include <wengert/status.h>
+#include <wengert/tape.h>
+#include <wengert/tensor.h>
+#include <wengert/version.h>
+
+#include <wengert/ops.h>
+
+#include <wengert/bleu.h>
+
+#include <wengert/atomicfile.h>
+#include <wengert/batch.h>
+#include <wengert/corpus.h>
+#include <wengert/heatmap.h>
+#include <wengert/jsonlog.h>
+#include <wengert/npz.h>
+#include <wengert/textfile.h>
+#include <wengert/vocab.h>
+
+#endif
