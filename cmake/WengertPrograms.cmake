@@ -1,12 +1,14 @@
 # The tool, and the examples: a program for each examples/*.c, a plugin for each examples/plugins/*.c.
 
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
-if(sources)
-    add_executable(wengert_tool ${sources})
-    set_target_properties(wengert_tool PROPERTIES OUTPUT_NAME wengert)
-    target_include_directories(wengert_tool PRIVATE ${PROJECT_SOURCE_DIR}/cli)
-    target_link_libraries(wengert_tool PRIVATE wengert_linked wengert_flags)
-endif()
+list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+# All of the tool but main, so that tests can link with its parser.
+add_library(wengert_cli STATIC ${sources})
+target_include_directories(wengert_cli PUBLIC ${PROJECT_SOURCE_DIR}/cli)
+target_link_libraries(wengert_cli PUBLIC wengert_linked PRIVATE wengert_flags wengert_deps)
+add_executable(wengert_tool ${PROJECT_SOURCE_DIR}/cli/main.c)
+set_target_properties(wengert_tool PROPERTIES OUTPUT_NAME wengert)
+target_link_libraries(wengert_tool PRIVATE wengert_cli wengert_flags)
 
 if(WENGERT_BUILD_EXAMPLES)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.c)

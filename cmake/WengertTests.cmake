@@ -45,6 +45,10 @@ foreach(source IN LISTS sources)
     set_target_properties(${target} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     target_link_libraries(${target} PRIVATE wengert_test_support)
+    if(topic STREQUAL "cli")
+        target_link_libraries(${target} PRIVATE wengert_cli)
+        add_dependencies(${target} wengert_tool)
+    endif()
     add_test(NAME ${topic}.${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${topic}.${name} PROPERTIES
         SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS ${topic}
