@@ -34,6 +34,24 @@ if(WENGERT_SANITIZE STREQUAL "thread")
          "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp")
 endif()
 
+# wengert_register(TOPIC NAME COMMAND...): what all tests share. A name that ends in _slow gets that label
+# too, by which sanitizer runs leave it out.
+function(wengert_register topic name)
+    add_test(NAME ${topic}.${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set(labels ${topic})
+    set(timeout 300)
+    if(name MATCHES "_slow$")
+        list(APPEND labels slow)
+        set(timeout 900)
+    endif()
+    if(WENGERT_SANITIZE)
+        math(EXPR timeout "3 * ${timeout}")
+    endif()
+    set_tests_properties(${topic}.${name} PROPERTIES
+        SKIP_RETURN_CODE 77 TIMEOUT ${timeout} LABELS "${labels}"
+        ENVIRONMENT "${WENGERT_TEST_ENVIRONMENT}")
+endfunction()
+
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.c)
 foreach(source IN LISTS sources)
     get_filename_component(topic ${source} DIRECTORY)
@@ -49,10 +67,7 @@ foreach(source IN LISTS sources)
         target_link_libraries(${target} PRIVATE wengert_cli)
         add_dependencies(${target} wengert_tool)
     endif()
-    add_test(NAME ${topic}.${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${topic}.${name} PROPERTIES
-        SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS ${topic}
-        ENVIRONMENT "${WENGERT_TEST_ENVIRONMENT}")
+    wengert_register(${topic} ${name} ${target})
 endforeach()
 
 if(TARGET test_build_fpenv)
@@ -67,10 +82,7 @@ foreach(source IN LISTS sources)
     get_filename_component(topic ${topic} NAME)
     get_filename_component(name ${source} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${name})
-    add_test(NAME ${topic}.${name} COMMAND sh ${source} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${topic}.${name} PROPERTIES
-        SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS ${topic}
-        ENVIRONMENT "${WENGERT_TEST_ENVIRONMENT}")
+    wengert_register(${topic} ${name} sh ${source})
 endforeach()
 
 # Benchmarks are programs, not tests.
