@@ -33,12 +33,13 @@ typedef struct wg_batch_options {
     size_t size; /* sizeof(wg_batch_options) */
     wg_batch_order order;
     wg_batch_unit unit;
-    int64_t batch_size;    /* sentences, or padded tokens of the longer side (default 64 or 4096) */
-    int64_t window;        /* sort within runs of this many shuffled sentences; 0 = whole corpus */
-    int64_t src_multiple;  /* round padded lengths up to multiples, so that few distinct shapes */
-    int64_t tgt_multiple;  /* occur and compiled programs are used again; 0 = 1 */
-    int64_t rows_multiple; /* batches by tokens: rows are a multiple of this where possible; 0 = 1 */
-    bool source_eos;       /* end source sentences with </s> */
+    int64_t batch_size;   /* sentences, or padded tokens of the longer side (default 64 or 4096) */
+    int64_t window;       /* sort within runs of this many shuffled sentences; 0 = whole corpus */
+    int64_t src_multiple; /* round padded lengths up to multiples, so that few distinct shapes */
+    int64_t tgt_multiple; /* occur and compiled programs are used again; 0 = 1 */
+    int64_t
+        rows_multiple; /* batches by tokens: rows are a multiple of this where possible; 0 = 1 */
+    bool source_eos;   /* end source sentences with </s> */
     uint64_t seed;
 } wg_batch_options;
 
@@ -51,7 +52,7 @@ typedef struct wg_batch {
     wg_tensor *tgt_in, *tgt_out, *tgt_len;
     int64_t *index;     /* [B]: index into the pairs */
     int64_t src_tokens; /* sum of src_len */
-    int64_t n_tokens;   /* sum of tgt_len (of src_len for one-sided pairs): what a loss divides by */
+    int64_t n_tokens; /* sum of tgt_len (of src_len for one-sided pairs): what a loss divides by */
 } wg_batch;
 
 /* Where training stands: the next batch to hand out. Save it; hand it to wg_batcher_seek. */

@@ -27,16 +27,16 @@ typedef struct wg_corpus_options {
 } wg_corpus_options;
 
 typedef struct wg_corpus_report {
-    int64_t lines;              /* pairs in the files */
-    int64_t kept;               /* pairs in the corpus */
-    int64_t empty[2];           /* lines without a token, by side */
-    int64_t empty_pairs;        /* pairs with at least one such line */
-    int64_t first_empty_line;   /* the first of them, from 1; 0 = none */
-    int64_t too_long;           /* pairs skipped because of max_tokens */
-    int64_t tokens[2];          /* tokens in kept pairs */
-    int64_t longest[2];         /* tokens of the longest kept sentence */
-    wg_reader_stats reader[2];  /* CRLF, BOM, replaced bytes ...; [1] is zero for a single file */
-    char sha256[2][65];         /* of the files as stored; [1] is "" for a single file */
+    int64_t lines;             /* pairs in the files */
+    int64_t kept;              /* pairs in the corpus */
+    int64_t empty[2];          /* lines without a token, by side */
+    int64_t empty_pairs;       /* pairs with at least one such line */
+    int64_t first_empty_line;  /* the first of them, from 1; 0 = none */
+    int64_t too_long;          /* pairs skipped because of max_tokens */
+    int64_t tokens[2];         /* tokens in kept pairs */
+    int64_t longest[2];        /* tokens of the longest kept sentence */
+    wg_reader_stats reader[2]; /* CRLF, BOM, replaced bytes ...; [1] is zero for a single file */
+    char sha256[2][65];        /* of the files as stored; [1] is "" for a single file */
 } wg_corpus_report;
 
 /* Reads two files, line n of one beside line n of the other. WG_EFORMAT when the numbers of lines

@@ -1,6 +1,6 @@
-/* Logs of JSON lines: one object a line, written and flushed as a whole, so that a log of a run that
- * was killed is readable up to its last event. Numbers do not depend on the locale. One thread at a
- * time. */
+/* Logs of JSON lines: one object a line, written and flushed as a whole, so that a log of a run
+ * that was killed is readable up to its last event. Numbers do not depend on the locale. One thread
+ * at a time. */
 #ifndef WENGERT_JSONLOG_H
 #define WENGERT_JSONLOG_H
 

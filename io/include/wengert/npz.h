@@ -33,10 +33,10 @@ typedef struct wg_npz_options {
  * file appears under `path` only when wg_npz_finish succeeds (atomicfile.h). After an error the
  * writer stays failed; finish and abort both free it. */
 typedef struct wg_npz_writer wg_npz_writer;
-WG_API wg_status wg_npz_create(const char *path, const wg_npz_options *options,
-                               wg_npz_writer **out, wg_error *err);
-WG_API wg_status wg_npz_add_tensor(wg_npz_writer *writer, const char *name,
-                                   const wg_tensor *tensor, wg_error *err);
+WG_API wg_status wg_npz_create(const char *path, const wg_npz_options *options, wg_npz_writer **out,
+                               wg_error *err);
+WG_API wg_status wg_npz_add_tensor(wg_npz_writer *writer, const char *name, const wg_tensor *tensor,
+                                   wg_error *err);
 /* A member of plain bytes, under exactly this name ("config.json"). */
 WG_API wg_status wg_npz_add_bytes(wg_npz_writer *writer, const char *name, const void *bytes,
                                   size_t size, wg_error *err);

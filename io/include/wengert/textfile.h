@@ -44,8 +44,8 @@ typedef struct wg_reader_stats {
 
 /* Opens `path` ("-" is standard input) for reading; `options` may be NULL. Fails with WG_ENOTFOUND,
  * WG_EPERM, WG_EINVAL (a directory), WG_EIO, WG_ENOMEM; every message names the file. */
-WG_API wg_status wg_reader_open(const char *path, const wg_reader_options *options,
-                                wg_reader **out, wg_error *err);
+WG_API wg_status wg_reader_open(const char *path, const wg_reader_options *options, wg_reader **out,
+                                wg_error *err);
 
 /* The next line without its line ending (LF or CRLF). *text is NUL-terminated, owned by the reader
  * and valid until the next call; *length does not count the NUL. At the end of the file returns

@@ -1,0 +1,312 @@
+/* Reading corpora: lines of one or two sides in lockstep, as numbers of a word table a side. */
+#include <wengert/corpus.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <wengert/memory.h>
+
+#include "buffer.h"
+#include "corpus_private.h"
+#include "fileerror.h"
+#include "utf8.h"
+#include "vocab_table.h"
+
+static wg_status no_memory(wg_error *err)
+{
+    return wg_error_set(err, WG_ENOMEM, "corpus: out of memory");
+}
+
+static bool push_word(wg__side *side, int32_t word)
+{
+    if (side->n_words == side->word_capacity) {
+        size_t capacity = side->word_capacity ? side->word_capacity * 2 : 1024;
+        int32_t *words = wg_reallocarray(side->word, capacity, sizeof *words);
+        if (!words) return false;
+        side->word = words;
+        side->word_capacity = capacity;
+    }
+    side->word[side->n_words++] = word;
+    return true;
+}
+
+/* Room for one more pair in the arrays that have an element a pair. */
+static bool reserve_pair(wg_corpus *c)
+{
+    size_t need = (size_t)c->n + 2;
+    if (need <= c->capacity) return true;
+    size_t capacity = c->capacity ? c->capacity * 2 : 1024;
+    int64_t *line = wg_reallocarray(c->line, capacity, sizeof *line);
+    if (!line) return false;
+    c->line = line;
+    for (int s = 0; s < c->sides; s++) {
+        int64_t *start = wg_reallocarray(c->side[s].start, capacity, sizeof *start);
+        if (!start) return false;
+        c->side[s].start = start;
+        if (c->n == 0) start[0] = 0;
+    }
+    c->capacity = capacity;
+    return true;
+}
+
+/* Appends the tokens of a line to a side, before it is known whether the pair is kept. */
+static wg_status add_tokens(wg_corpus *c, int s, const wg_corpus_options *o, wg__buf *lower,
+                            const char *text, size_t length, const char *name, int64_t line,
+                            wg_error *err)
+{
+    if (o->lowercase) {
+        lower->size = 0;
+        wg__utf8_lower(lower, text, length);
+        if (lower->failed) return no_memory(err);
+        text = lower->data ? lower->data : "";
+        length = lower->size;
+    }
+    const char *token, *end = text + length;
+    size_t size;
+    while (wg_next_token(&text, end, &token, &size)) {
+        int32_t number;
+        wg_error inner;
+        wg_status status = wg__vocab_intern(c->side[s].table, token, size, 0, &number, &inner);
+        if (status != WG_OK)
+            return wg_error_set(err, status, "%s:%" PRId64 ": %s", name, line, inner.message);
+        if (!push_word(&c->side[s], number)) return no_memory(err);
+    }
+    return WG_OK;
+}
+
+/* Decides about the pair whose tokens were appended last. */
+static void settle_pair(wg_corpus *c, const wg_corpus_options *o)
+{
+    wg_corpus_report *r = &c->report;
+    int64_t length[2] = {0, 0};
+    bool empty = false, too_long = false;
+    for (int s = 0; s < c->sides; s++) {
+        length[s] = (int64_t)c->side[s].n_words - c->side[s].start[c->n];
+        if (length[s] == 0) {
+            r->empty[s]++;
+            empty = true;
+        }
+        if (o->max_tokens > 0 && length[s] > o->max_tokens) too_long = true;
+    }
+    if (empty) {
+        r->empty_pairs++;
+        if (!r->first_empty_line) r->first_empty_line = r->lines;
+    }
+    if (too_long) r->too_long++;
+    if (too_long || (empty && !o->keep_empty)) {
+        for (int s = 0; s < c->sides; s++) c->side[s].n_words = (size_t)c->side[s].start[c->n];
+        return;
+    }
+    c->line[c->n++] = r->lines;
+    for (int s = 0; s < c->sides; s++) {
+        c->side[s].start[c->n] = (int64_t)c->side[s].n_words;
+        r->tokens[s] += length[s];
+        if (length[s] > r->longest[s]) r->longest[s] = length[s];
+    }
+    r->kept = c->n;
+}
+
+/* Splits `source ||| target` in place: the parts before and after the only token "|||". */
+static wg_status split_joint(const char *name, int64_t line, const char *text, size_t length,
+                             const char *part[2], size_t part_length[2], wg_error *err)
+{
+    const char *at = text, *end = text + length, *token, *bar = NULL;
+    size_t size;
+    int bars = 0;
+    while (wg_next_token(&at, end, &token, &size))
+        if (size == 3 && memcmp(token, "|||", 3) == 0) {
+            bars++;
+            bar = token;
+        }
+    if (bars != 1)
+        return wg_error_set(err, WG_EFORMAT,
+                            "%s:%" PRId64 ": expected 'source ||| target', but ' ||| ' stands %s",
+                            name, line, bars ? "more than once" : "nowhere");
+    part[0] = text;
+    part_length[0] = (size_t)(bar - text);
+    part[1] = bar + 3;
+    part_length[1] = (size_t)(end - bar) - 3;
+    return WG_OK;
+}
+
+static wg_status count_rest(wg_reader *reader, int64_t *lines, wg_error *err)
+{
+    const char *text;
+    size_t length;
+    for (;;) {
+        wg_status status = wg_reader_line(reader, &text, &length, err);
+        if (status != WG_OK || !text) return status;
+        ++*lines;
+    }
+}
+
+/* One line of each reader, handed to the sides; *more is false at the end. */
+static wg_status read_pair(wg_corpus *c, wg_reader *const reader[2], const wg_corpus_options *o,
+                           wg__buf *lower, bool *more, wg_error *err)
+{
+    const char *text[2] = {NULL, NULL};
+    size_t length[2] = {0, 0};
+    wg_status status;
+    *more = false;
+    for (int s = 0; s < 2 && reader[s]; s++) {
+        status = wg_reader_line(reader[s], &text[s], &length[s], err);
+        if (status != WG_OK) return status;
+    }
+    if (reader[1] && !text[0] != !text[1]) {
+        int64_t lines[2] = {c->report.lines + (text[0] != NULL),
+                            c->report.lines + (text[1] != NULL)};
+        status = count_rest(reader[text[0] ? 0 : 1], &lines[text[0] ? 0 : 1], err);
+        if (status != WG_OK) return status;
+        return wg_error_set(err, WG_EFORMAT,
+                            "%s has %" PRId64 " lines, but %s has %" PRId64
+                            ": each line must stand beside its translation",
+                            wg_reader_name(reader[0]), lines[0], wg_reader_name(reader[1]),
+                            lines[1]);
+    }
+    if (!text[0]) return WG_OK;
+    *more = true;
+    int64_t line = ++c->report.lines;
+    if (!reserve_pair(c)) return no_memory(err);
+    const char *name[2] = {wg_reader_name(reader[0]), wg_reader_name(reader[reader[1] ? 1 : 0])};
+    if (c->sides == 2 && !reader[1]) {
+        status = split_joint(name[0], line, text[0], length[0], text, length, err);
+        if (status != WG_OK) return status;
+    }
+    for (int s = 0; s < c->sides; s++) {
+        status = add_tokens(c, s, o, lower, text[s], length[s], name[s], line, err);
+        if (status != WG_OK) return status;
+    }
+    settle_pair(c, o);
+    return WG_OK;
+}
+
+static wg_status finish_report(wg_corpus *c, wg_reader *const reader[2], wg_error *err)
+{
+    wg_corpus_report *r = &c->report;
+    for (int s = 0; s < 2 && reader[s]; s++) {
+        r->reader[s] = wg_reader_get_stats(reader[s]);
+        wg_status status = wg_reader_sha256(reader[s], r->sha256[s], err);
+        if (status != WG_OK) return status;
+    }
+    const char *name = wg_reader_name(reader[0]);
+    if (r->lines == 0) return wg_error_set(err, WG_EFORMAT, "%s: the corpus is empty", name);
+    if (c->n == 0)
+        return wg_error_set(err, WG_EFORMAT,
+                            "%s: nothing is left of %" PRId64 " lines: %" PRId64
+                            " have an empty side, %" PRId64 " are too long",
+                            name, r->lines, r->empty_pairs, r->too_long);
+    return WG_OK;
+}
+
+static wg_status read_corpus(const char *first, const char *second, int sides,
+                             const wg_corpus_options *options, wg_corpus **out, wg_error *err)
+{
+    *out = NULL;
+    wg_corpus_options o = {.size = sizeof o};
+    if (options && options->size >= sizeof o) o = *options;
+    if (o.max_tokens < 0) return wg_error_set(err, WG_EINVAL, "corpus: max_tokens is negative");
+    if (o.reader.size == 0) o.reader.size = sizeof o.reader;
+    wg_corpus *c = wg_calloc(1, sizeof *c);
+    if (!c) return no_memory(err);
+    c->sides = sides;
+    wg_reader *reader[2] = {NULL, NULL};
+    wg__buf lower = {0};
+    wg_status status = WG_OK;
+    for (int s = 0; s < sides && status == WG_OK; s++)
+        status = wg_vocab_new(&c->side[s].table, err);
+    if (status == WG_OK && !reserve_pair(c)) status = no_memory(err);
+    if (status == WG_OK) status = wg_reader_open(first, &o.reader, &reader[0], err);
+    if (status == WG_OK && second) status = wg_reader_open(second, &o.reader, &reader[1], err);
+    for (bool more = true; status == WG_OK && more;)
+        status = read_pair(c, reader, &o, &lower, &more, err);
+    if (status == WG_OK) status = finish_report(c, reader, err);
+    wg__buf_free(&lower);
+    wg_reader_close(reader[0]);
+    wg_reader_close(reader[1]);
+    if (status != WG_OK) {
+        wg_corpus_free(c);
+        return status;
+    }
+    *out = c;
+    return WG_OK;
+}
+
+wg_status wg_corpus_read(const char *source, const char *target, const wg_corpus_options *options,
+                         wg_corpus **out, wg_error *err)
+{
+    *out = NULL;
+    if (!source || !target) return wg_error_set(err, WG_EINVAL, "corpus: two files are needed");
+    if (strcmp(source, "-") == 0 && strcmp(target, "-") == 0)
+        return wg_error_set(err, WG_EINVAL, "corpus: source and target cannot both be '-'");
+    return read_corpus(source, target, 2, options, out, err);
+}
+
+wg_status wg_corpus_read_joint(const char *path, const wg_corpus_options *options, wg_corpus **out,
+                               wg_error *err)
+{
+    return read_corpus(path, NULL, 2, options, out, err);
+}
+
+wg_status wg_corpus_read_mono(const char *path, const wg_corpus_options *options, wg_corpus **out,
+                              wg_error *err)
+{
+    return read_corpus(path, NULL, 1, options, out, err);
+}
+
+void wg_corpus_free(wg_corpus *c)
+{
+    if (!c) return;
+    for (int s = 0; s < 2; s++) {
+        wg_vocab_free(c->side[s].table);
+        wg_free(c->side[s].word);
+        wg_free(c->side[s].start);
+    }
+    wg_free(c->line);
+    wg_free(c);
+}
+
+int wg_corpus_sides(const wg_corpus *c)
+{
+    return c->sides;
+}
+
+int64_t wg_corpus_pairs(const wg_corpus *c)
+{
+    return c->n;
+}
+
+const wg_corpus_report *wg_corpus_get_report(const wg_corpus *c)
+{
+    return &c->report;
+}
+
+static bool in_range(const wg_corpus *c, int side, int64_t i)
+{
+    return side >= 0 && side < c->sides && i >= 0 && i < c->n;
+}
+
+int64_t wg_corpus_length(const wg_corpus *c, int side, int64_t i)
+{
+    return in_range(c, side, i) ? c->side[side].start[i + 1] - c->side[side].start[i] : 0;
+}
+
+int64_t wg_corpus_line(const wg_corpus *c, int64_t i)
+{
+    return in_range(c, 0, i) ? c->line[i] : 0;
+}
+
+wg_status wg_corpus_text(const wg_corpus *c, int side, int64_t i, char **text, wg_error *err)
+{
+    *text = NULL;
+    if (!in_range(c, side, i))
+        return wg_error_set(err, WG_EINVAL, "corpus: no sentence %" PRId64 " on side %d", i, side);
+    const wg__side *s = &c->side[side];
+    wg__buf buf = {0};
+    for (int64_t k = s->start[i]; k < s->start[i + 1]; k++) {
+        if (buf.size) wg__buf_add(&buf, " ", 1);
+        wg__buf_add(&buf, wg_vocab_word(s->table, s->word[k]),
+                    wg__vocab_length(s->table, s->word[k]));
+    }
+    *text = wg__buf_take(&buf, NULL);
+    return *text ? WG_OK : no_memory(err);
+}
