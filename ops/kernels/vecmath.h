@@ -1,0 +1,224 @@
+/* Transcendental functions that a compiler can vectorise: f32 as branch-free polynomials, f64 as
+ * libm's functions under the same names, so that one source serves both.
+ *
+ * Every f32 function is right at 0, +-inf, NaN and denormals and never needs a floating point flag.
+ * The errors stated are the largest found against f64 libm by tests/ops/test_ulp.c over the whole
+ * range, in units in the last place of the f32 result, over all instruction sets. Nothing here may
+ * be rearranged by value-changing optimisations: -ffast-math is banned in this project. */
+#ifndef WG_OPS_VECMATH_H
+#define WG_OPS_VECMATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline uint32_t wg__bits(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+static inline float wg__float(uint32_t u)
+{
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* e^(x + low) for |low| much smaller than 1. The low part lets callers hand over an argument of
+ * more than f32 precision, which large |x| needs (an error of e in x is one of e in the result).
+ * x = n ln 2 + r with |r| <= ln(2)/2; e^r by the polynomial of Cephes' expf (Moshier); 2^n is
+ * multiplied in two halves so that denormal results come out right. */
+static inline float wg__exp2term_f32(float x, float low)
+{
+    const float magic = 0x1.8p23f; /* adding it rounds to the nearest integer */
+    x = x > 90.0f ? 90.0f : x;     /* a NaN fails both comparisons and stays */
+    x = x < -105.0f ? -105.0f : x;
+    const float t = x * 0x1.715476p0f + magic;
+    const float n = t - magic;
+    const uint32_t k = wg__bits(t) - wg__bits(magic);
+    float r = x - n * 0x1.62e4p-1f;
+    r = (r - n * 0x1.7f7d1cp-20f) + low;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r;
+    p = p + 1.0f;
+    const uint32_t half = (uint32_t)((int32_t)k >> 1);
+    return p * wg__float((half + 127u) << 23) * wg__float((k - half + 127u) << 23);
+}
+
+/* e^x */
+static inline float wg__exp_f32(float x)
+{
+    return wg__exp2term_f32(x, 0.0f);
+}
+
+/* ln(1 + f) + k ln 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]: fdlibm's e_logf.c (Sun, 1993). */
+static inline float wg__log1p_core_f32(float f, float k)
+{
+    const float s = f / (2.0f + f);
+    const float z = s * s;
+    const float w = z * z;
+    const float t1 = w * (0xccce13.0p-25f + w * 0xf89e26.0p-26f);
+    const float t2 = z * (0xaaaaaa.0p-24f + w * 0x91e9ee.0p-25f);
+    const float h = 0.5f * f * f;
+    return k * 0x1.62e3p-1f - ((h - (s * (h + (t1 + t2)) + k * 0x1.2fefa2p-17f)) - f);
+}
+
+/* ln x */
+static inline float wg__log_f32(float x)
+{
+    const int tiny = x < 0x1p-126f;
+    const float scaled = tiny ? x * 0x1p23f : x;
+    /* the exponent such that the mantissa lies in [sqrt(1/2), sqrt(2)) */
+    const uint32_t u = wg__bits(scaled) - 0x3f3504f3u;
+    const int32_t e = (int32_t)u >> 23;
+    const float m = wg__float((u & 0x007fffffu) + 0x3f3504f3u);
+    float y = wg__log1p_core_f32(m - 1.0f, (float)e - (tiny ? 23.0f : 0.0f));
+    y = x == INFINITY ? INFINITY : y;
+    y = x == 0.0f ? -INFINITY : y;
+    return x >= 0.0f ? y : NAN;
+}
+
+/* 1 / (1 + e^-x), by e^-|x| so that both tails keep their relative precision */
+static inline float wg__sigmoid_f32(float x)
+{
+    const float e = wg__exp_f32(-fabsf(x));
+    return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+}
+
+/* tanh x: Cephes' polynomial near 0, 1 - 2 / (e^2|x| + 1) elsewhere */
+static inline float wg__tanh_f32(float x)
+{
+    const float a = fabsf(x);
+    const float z = x * x;
+    float p = -5.70498872745e-3f;
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    const float small = p * z * x + x;
+    const float large = 1.0f - 2.0f / (wg__exp_f32(2.0f * a) + 1.0f);
+    return a < 0.625f ? small : copysignf(large, x);
+}
+
+/* ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|) */
+static inline float wg__softplus_f32(float x)
+{
+    const float e = wg__exp_f32(-fabsf(x));
+    const int big = e > 0.41421356f;
+    const float f = big ? 0.5f * (e - 1.0f) : e;
+    return (x > 0.0f ? x : 0.0f) + wg__log1p_core_f32(f, big ? 1.0f : 0.0f);
+}
+
+/* erf x: minimax polynomials below and above 0.9277, the latter of ln(1 - erf) */
+static inline float wg__erf_f32(float x)
+{
+    float a = fabsf(x);
+    a = a > 4.0f ? 4.0f : a;
+    const float s = a * a;
+    float r = -1.72853470e-5f * a + 3.83197126e-4f;
+    const float u = -3.88396438e-3f * a + 2.42546219e-2f;
+    r = r * s + u;
+    r = r * a - 1.06777877e-1f;
+    r = r * a - 6.34846687e-1f;
+    r = r * a - 1.28717512e-1f;
+    r = r * a - a;
+    const float large = copysignf(1.0f - wg__exp_f32(r), x);
+    float p = -5.96761703e-4f;
+    p = p * s + 4.99119423e-3f;
+    p = p * s - 2.67681349e-2f;
+    p = p * s + 1.12819925e-1f;
+    p = p * s - 3.76125336e-1f;
+    p = p * s + 1.28379166e-1f;
+    return a > 0.927734375f ? large : p * x + x;
+}
+
+/* x Phi(x) = x/2 erfc(-x / sqrt 2). With a = |x| / sqrt 2 the tail is
+ * e^(-a a) (1 + p(q)) / (1 + 2 a), q = (a - 2) / (a + 2) (the form of Shepherd & Laframboise 1981);
+ * a a is formed in f64, which f32 would lose up to 6 bits of. */
+static inline float wg__gelu_f32(float x)
+{
+    float b = fabsf(x);
+    b = b > 15.0f ? 15.0f : b;
+    const float a = b * 0x1.6a09e6p-1f;
+    const float q = (a - 2.0f) / (a + 2.0f);
+    float p = -4.01139259e-4f;
+    p = p * q - 1.23075210e-3f;
+    p = p * q + 1.31355342e-3f;
+    p = p * q + 8.63227434e-3f;
+    p = p * q - 8.05991981e-3f;
+    p = p * q - 5.42046614e-2f;
+    p = p * q + 1.64055392e-1f;
+    p = p * q - 1.66031361e-1f;
+    p = p * q - 9.27639827e-2f;
+    p = p * q + 2.76978403e-1f;
+    const float g = (p + 1.0f) / (1.0f + 2.0f * a);
+    const double square = -0.5 * (double)b * (double)b;
+    const float high = (float)square;
+    const float tail = 0.5f * wg__exp2term_f32(high, (float)(square - (double)high)) * g;
+    const float y = x * (x < 0.0f ? tail : 1.0f - tail);
+    return x < -15.0f ? -0.0f : y;
+}
+
+/* x/2 (1 + tanh u) = x sigmoid(2 u), 2 u = x (c1 + c2 x x) formed in f64 for the negative tail */
+static inline float wg__gelu_tanh_f32(float x)
+{
+    float b = fabsf(x);
+    b = b > 15.0f ? 15.0f : b;
+    const double d = (double)b;
+    const double w = -d * (1.5957691216057308 + 0.07135481282780323 * d * d);
+    const float high = (float)w;
+    const float e = wg__exp2term_f32(high, (float)(w - (double)high));
+    const float y = x * ((x < 0.0f ? e : 1.0f) / (1.0f + e));
+    return x < -15.0f ? -0.0f : y;
+}
+
+static inline double wg__exp_f64(double x)
+{
+    return exp(x);
+}
+
+static inline double wg__log_f64(double x)
+{
+    return log(x);
+}
+
+static inline double wg__sigmoid_f64(double x)
+{
+    const double e = exp(-fabs(x));
+    return (x >= 0.0 ? 1.0 : e) / (1.0 + e);
+}
+
+static inline double wg__tanh_f64(double x)
+{
+    return tanh(x);
+}
+
+static inline double wg__softplus_f64(double x)
+{
+    return (x > 0.0 ? x : 0.0) + log1p(exp(-fabs(x)));
+}
+
+static inline double wg__erf_f64(double x)
+{
+    return erf(x);
+}
+
+static inline double wg__gelu_f64(double x)
+{
+    return x == -INFINITY ? -0.0 : 0.5 * x * erfc(-x * 0.70710678118654752440);
+}
+
+static inline double wg__gelu_tanh_f64(double x)
+{
+    const double w = x * (1.5957691216057308 + 0.07135481282780323 * x * x);
+    return x == -INFINITY ? -0.0 : x * wg__sigmoid_f64(w);
+}
+
+#endif
