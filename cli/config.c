@@ -129,12 +129,24 @@ static cli_outcome take(cli_args *args, const char *path, const cJSON *item)
         snprintf(where, sizeof where, "%s: key '%s'", path, key);
         bool list = cli_is_list(o->kind);
         if (list != cJSON_IsArray(item)) goto wrong;
-        const cJSON *value = list ? item->child : item;
-        for (; value; value = list ? value->next : NULL) {
-            const char *text = as_text(o, value, number, sizeof number);
-            if (!text) goto wrong;
-            if (cli_value_set(o, &args->values[i], text, CLI_FROM_FILE, where) != CLI_PARSED)
+        /* Checked even when the command line has the last word: a wrong file should be known. */
+        cli_value value = {.source = CLI_FROM_FILE, .set = list};
+        for (const cJSON *one = list ? item->child : item; one; one = list ? one->next : NULL) {
+            const char *text = as_text(o, one, number, sizeof number);
+            if (!text) {
+                cli_value_clear(&value);
+                goto wrong;
+            }
+            if (cli_value_set(o, &value, text, CLI_FROM_FILE, where) != CLI_PARSED) {
+                cli_value_clear(&value);
                 return CLI_PARSE_FAILED;
+            }
+        }
+        if (args->values[i].source == CLI_FROM_COMMAND_LINE) {
+            cli_value_clear(&value);
+        } else {
+            cli_value_clear(&args->values[i]);
+            args->values[i] = value;
         }
         return CLI_PARSED;
     wrong:

@@ -71,10 +71,12 @@ static void option(FILE *out, const cli_option *o)
 
     snprintf(text, sizeof text, "%s", o->help);
     used = strlen(text);
-    for (size_t i = 0; o->kind == CLI_CHOICE && o->choices[i] && used < sizeof text; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : ": ",
-                                 o->choices[i]);
     const char *separator = " [";
+    for (size_t i = 0; o->kind == CLI_CHOICE && o->choices[i] && used < sizeof text; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : separator,
+                                 o->choices[i]);
+    }
+    if (o->kind == CLI_CHOICE) separator = "; ";
     cli_range_text(o, range, sizeof range);
     if (*range && used < sizeof text) {
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", separator, range);

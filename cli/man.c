@@ -53,11 +53,12 @@ static void option(FILE *out, const cli_option *o)
     }
     fputc('\n', out);
     text(out, o->help);
+    fputs(".\n", out);
     for (size_t i = 0; o->kind == CLI_CHOICE && o->choices[i]; i++) {
-        fputs(i ? ", " : ": ", out);
+        fputs(i ? ", " : "One of: ", out);
         text(out, o->choices[i]);
     }
-    fputs(".\n", out);
+    if (o->kind == CLI_CHOICE) fputs(".\n", out);
     cli_range_text(o, range, sizeof range);
     if (*range) fputs("Range: ", out), text(out, range), fputs(".\n", out);
     if (o->required) fputs("Required.\n", out);

@@ -111,8 +111,11 @@ static cli_outcome wrong_number(const cli_option *o, const char *text, const cha
 {
     char range[96];
     cli_range_text(o, range, sizeof range);
-    cli_error("%s: '%s' is not %s%s%s", where, text, o->kind == CLI_INT ? "an integer" : "a number",
-              *range ? " " : "", range);
+    const char *what = o->kind == CLI_INT ? "an integer" : "a number";
+    if (*range)
+        cli_error("%s: '%s' is not %s in the allowed range (%s)", where, text, what, range);
+    else
+        cli_error("%s: '%s' is not %s", where, text, what);
     return CLI_PARSE_FAILED;
 }
 
