@@ -60,7 +60,7 @@ elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
 else
     say "packages are missing, and installing them needs root, which this user is not (and sudo"
     say "asks for a password or is absent). Run this once, then come back:"
-    say "  sudo $command"
+    say "  sudo apt-get update && sudo $command"
     exit 1
 fi
 
