@@ -61,7 +61,21 @@
     X(cast)
 
 /* products, reductions, softmax, index and shape ops: added as each is defined */
-#define WG_OPS_STRUCTURED(X)
+#define WG_OPS_STRUCTURED(X) \
+    X(matmul)                \
+    X(sum)                   \
+    X(max_over)              \
+    X(logsumexp)             \
+    X(sum_to)                \
+    X(reshape)               \
+    X(slice)                 \
+    X(split)                 \
+    X(broadcast_to)          \
+    X(transpose)             \
+    X(concat)                \
+    X(pad)                   \
+    X(embedding)             \
+    X(scatter_rows)
 
 /* random.c */
 #define WG_OPS_RANDOM(X)

@@ -1,0 +1,371 @@
+/* Matrix products: matmul with transposes and batches, affine, outer.
+ *
+ *     y = op(a) op(b),    gradient of op(a): g op(b)^T,    gradient of op(b): op(a)^T g
+ *
+ * Products of gradients are products again, with other flags, so derivatives of any order need no
+ * rule but this one. Where b is a matrix, the leading axes of a are rows of ONE product: that is
+ * what makes [T,B,X] x [X,H] as fast as it can be. */
+#include "ops_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <wengert/ops.h>
+#include <wengert/parallel.h>
+
+#include "axes.h"
+#include "gemm.h"
+#include "ndcopy.h"
+
+/* Operands that BLAS cannot read in place (broadcast or doubly strided ones) are packed in panels
+ * of this many rows of op(a) or columns of op(b). */
+#define PANEL 256
+
+/* Sizes and traversal of one recorded product. */
+typedef struct product_plan {
+    int64_t m, n, k;
+    int batch_rank;
+    int64_t batch_dim[WG_MAX_AXES];
+    int64_t batches;
+} product_plan;
+
+static bool rows_form(const wg_shape *b, const wg_product_attr *attr)
+{
+    return b->rank == 2 && !attr->trans_a;
+}
+
+static void matrix_sizes(const wg_shape *s, bool trans, int64_t *rows, int64_t *cols)
+{
+    int64_t r = s->dim[s->rank - 2], c = s->dim[s->rank - 1];
+    *rows = trans ? c : r;
+    *cols = trans ? r : c;
+}
+
+static wg_status matmul_infer(wg_infer *c)
+{
+    const wg_product_attr *attr = c->attr;
+    const wg_type *a = &c->in[0], *b = &c->in[1];
+    char ta[192], tb[192];
+    wg__type_text(a, ta, sizeof ta);
+    wg__type_text(b, tb, sizeof tb);
+    if (c->attr_size < sizeof *attr) return wg_infer_fail(c, WG_EINVAL, "attributes are missing");
+    if (a->dtype != b->dtype || !(WG_BIT(a->dtype) & WG_FLOATS))
+        return wg_infer_fail(c, WG_EDTYPE, "needs two operands of one floating dtype, not %s x %s",
+                             ta, tb);
+    if (a->shape.rank < 2 || b->shape.rank < 2)
+        return wg_infer_fail(c, WG_ESHAPE, "needs operands of rank 2 or more, not %s x %s", ta, tb);
+    int64_t m, ka, kb, n;
+    matrix_sizes(&a->shape, attr->trans_a, &m, &ka);
+    matrix_sizes(&b->shape, attr->trans_b, &kb, &n);
+    char sa[160], sb[160];
+    wg_shape_format(&a->shape, sa, sizeof sa);
+    wg_shape_format(&b->shape, sb, sizeof sb);
+    if (ka != kb)
+        return wg_infer_fail(c, WG_ESHAPE, "inner sizes differ: %s%s x %s%s", sa,
+                             attr->trans_a ? "^T" : "", sb, attr->trans_b ? "^T" : "");
+    wg_shape batch_a = wg_shape_of(a->shape.rank - 2, a->shape.dim);
+    wg_shape batch_b = wg_shape_of(b->shape.rank - 2, b->shape.dim);
+    wg_shape batch;
+    if (!wg_shape_broadcast(&batch_a, &batch_b, &batch))
+        return wg_infer_fail(c, WG_ESHAPE, "leading axes do not broadcast: %s x %s", sa, sb);
+    batch.dim[batch.rank++] = m;
+    batch.dim[batch.rank++] = n;
+    c->out[0].dtype = a->dtype;
+    c->out[0].shape = batch;
+    return WG_OK;
+}
+
+/* A matrix in memory: element (i,j) at data[i rs + j cs]. */
+typedef struct matrix {
+    const char *data;
+    int64_t rows, cols, rs, cs;
+} matrix;
+
+typedef struct product_run {
+    const wg_kernel *c;
+    product_plan plan;
+    matrix a, b;                                      /* op(a), op(b) of batch 0 */
+    int64_t a_step[WG_MAX_AXES], b_step[WG_MAX_AXES]; /* strides over the batch axes, in elements */
+    size_t esize;
+    size_t workspace_each;
+    int inner_threads;
+    wg_status *status; /* by worker; NULL when sequential */
+} product_run;
+
+static matrix matrix_of(const wg_view *v, bool trans)
+{
+    int r = v->shape.rank;
+    matrix m = {v->data, v->shape.dim[r - 2], v->shape.dim[r - 1], v->stride[r - 2],
+                v->stride[r - 1]};
+    if (trans) {
+        matrix t = {m.data, m.cols, m.rows, m.cs, m.rs};
+        return t;
+    }
+    return m;
+}
+
+/* Can BLAS read the matrix in place? Then says whether as stored or transposed, and the row
+ * stride. */
+static bool blas_layout(const matrix *m, bool *trans, int64_t *ld)
+{
+    int64_t rows = m->rows > 1 ? m->rows : 1, cols = m->cols > 1 ? m->cols : 1;
+    if ((m->cs == 1 || m->cols <= 1) && (m->rs >= cols || m->rows <= 1)) {
+        *trans = false;
+        *ld = m->rows <= 1 ? cols : m->rs;
+        return true;
+    }
+    if ((m->rs == 1 || m->rows <= 1) && (m->cs >= rows || m->cols <= 1)) {
+        *trans = true;
+        *ld = m->cols <= 1 ? rows : m->cs;
+        return true;
+    }
+    return false;
+}
+
+static void pack(size_t esize, const matrix *m, int64_t i0, int64_t rows, int64_t j0, int64_t cols,
+                 char *dst)
+{
+    int64_t dim[2] = {rows, cols}, ds[2] = {cols, 1}, ss[2] = {m->rs, m->cs};
+    wg__ndcopy(esize, 2, dim, ds, dst, ss, m->data + (i0 * m->rs + j0 * m->cs) * (int64_t)esize, 1);
+}
+
+static size_t align64(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t panel_bytes(size_t esize, int64_t k, int64_t width)
+{
+    return align64((size_t)k * (size_t)at_most(width, PANEL) * esize);
+}
+
+static wg_status product_one(const product_run *r, const matrix *a, const matrix *b, char *out,
+                             char *workspace, wg_error *err)
+{
+    int64_t m = r->plan.m, n = r->plan.n, k = r->plan.k;
+    wg_dtype dtype = r->c->out[0].dtype;
+    bool ta = false, tb = false;
+    int64_t lda = 0, ldb = 0;
+    bool a_fits = blas_layout(a, &ta, &lda), b_fits = blas_layout(b, &tb, &ldb);
+    if (a_fits && b_fits)
+        return wg__gemm(dtype, ta, tb, m, n, k, a->data, lda, b->data, ldb, out, n,
+                        r->inner_threads, err);
+    char *pa = workspace, *pb = workspace + panel_bytes(r->esize, k, m);
+    int64_t im = a_fits ? m : PANEL, jn = b_fits ? n : PANEL;
+    for (int64_t i = 0; i < m; i += im) {
+        int64_t mb = at_most(im, m - i);
+        if (!a_fits) pack(r->esize, a, i, mb, 0, k, pa);
+        for (int64_t j = 0; j < n; j += jn) {
+            int64_t nb = at_most(jn, n - j);
+            if (!b_fits) pack(r->esize, b, 0, k, j, nb, pb);
+            wg_status status =
+                wg__gemm(dtype, a_fits && ta, b_fits && tb, mb, nb, k, a_fits ? a->data : pa,
+                         a_fits ? lda : k, b_fits ? b->data : pb, b_fits ? ldb : nb,
+                         out + (i * n + j) * (int64_t)r->esize, n, r->inner_threads, err);
+            if (status != WG_OK) return status;
+        }
+    }
+    return WG_OK;
+}
+
+static void product_range(void *user, int64_t begin, int64_t end, int worker)
+{
+    const product_run *r = user;
+    int64_t size = (int64_t)r->esize;
+    char *workspace = (char *)r->c->workspace + (size_t)worker * r->workspace_each;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t rest = i, ao = 0, bo = 0;
+        for (int axis = r->plan.batch_rank - 1; axis >= 0; axis--) {
+            int64_t at = rest % r->plan.batch_dim[axis];
+            rest /= r->plan.batch_dim[axis];
+            ao += at * r->a_step[axis];
+            bo += at * r->b_step[axis];
+        }
+        matrix a = r->a, b = r->b;
+        a.data += ao * size;
+        b.data += bo * size;
+        char *out = (char *)r->c->out[0].data + i * r->plan.m * r->plan.n * size;
+        /* Messages of workers would race: they leave the status alone. */
+        wg_status status = product_one(r, &a, &b, out, workspace, r->status ? NULL : r->c->err);
+        if (status != WG_OK && r->status) r->status[worker] = status;
+    }
+}
+
+/* One row axis out of the leading axes of a, when their strides allow it. */
+static bool merge_rows(const wg_view *a, int64_t *rows, int64_t *stride)
+{
+    int64_t count = 1, step = 0;
+    for (int i = a->shape.rank - 2; i >= 0; i--) {
+        if (a->shape.dim[i] == 1) continue;
+        if (count == 1)
+            step = a->stride[i];
+        else if (a->stride[i] != step * count)
+            return false;
+        count *= a->shape.dim[i];
+    }
+    *rows = count;
+    *stride = step;
+    return true;
+}
+
+static void batch_steps(const wg_view *v, int batch_rank, int64_t *step)
+{
+    int skip = batch_rank - (v->shape.rank - 2);
+    for (int i = 0; i < batch_rank; i++) {
+        int axis = i - skip;
+        step[i] = axis < 0 || v->shape.dim[axis] == 1 ? 0 : v->stride[axis];
+    }
+}
+
+#define MAX_WORKERS 256
+
+static wg_status matmul_kernel(wg_kernel *c)
+{
+    const wg_product_attr *attr = c->attr;
+    const wg_view *va = &c->in[0], *vb = &c->in[1], *out = &c->out[0];
+    if (wg_shape_count(&out->shape) == 0) return WG_OK;
+    product_run r;
+    memset(&r, 0, sizeof r);
+    r.c = c;
+    r.esize = wg_dtype_size(out->dtype);
+    r.a = matrix_of(va, attr->trans_a);
+    r.b = matrix_of(vb, attr->trans_b);
+    product_plan *p = &r.plan;
+    p->n = r.b.cols;
+    p->k = r.b.rows;
+    p->batches = 1;
+    int64_t rows, stride;
+    if (rows_form(&vb->shape, attr) && merge_rows(va, &rows, &stride)) {
+        r.a.rows = rows;
+        r.a.rs = stride;
+    } else {
+        p->batch_rank = out->shape.rank - 2;
+        for (int i = 0; i < p->batch_rank; i++) {
+            p->batch_dim[i] = out->shape.dim[i];
+            p->batches *= out->shape.dim[i];
+        }
+        batch_steps(va, p->batch_rank, r.a_step);
+        batch_steps(vb, p->batch_rank, r.b_step);
+    }
+    p->m = r.a.rows;
+    r.workspace_each = panel_bytes(r.esize, p->k, p->m) + panel_bytes(r.esize, p->k, p->n);
+    int threads = c->threads < MAX_WORKERS ? c->threads : MAX_WORKERS;
+    if (p->batches < threads || threads <= 1) {
+        /* Few products: each uses all threads. */
+        r.inner_threads = c->threads;
+        wg_error err = {.status = WG_OK};
+        wg_kernel local = *c;
+        local.err = &err;
+        r.c = &local;
+        product_range(&r, 0, p->batches, 0);
+        if (err.status != WG_OK) return wg_error_set(c->err, err.status, "%s", err.message);
+        return WG_OK;
+    }
+    wg_status status[MAX_WORKERS];
+    for (int i = 0; i < MAX_WORKERS; i++) status[i] = WG_OK;
+    r.inner_threads = 1;
+    r.status = status;
+    wg_parallel_for(threads, p->batches, 1, product_range, &r);
+    for (int i = 0; i < MAX_WORKERS; i++)
+        if (status[i] != WG_OK)
+            return wg_error_set(c->err, status[i], "matmul: a product of a batch failed (%s)",
+                                wg_strerror(status[i]));
+    return WG_OK;
+}
+
+static size_t matmul_workspace(const wg_type *in, int n_in, const wg_type *out, int n_out,
+                               const void *attr, int threads)
+{
+    (void)n_in;
+    (void)n_out;
+    const wg_product_attr *flags = attr;
+    size_t esize = wg_dtype_size(out[0].dtype);
+    int64_t m, k, n;
+    matrix_sizes(&in[0].shape, flags->trans_a, &m, &k);
+    matrix_sizes(&in[1].shape, flags->trans_b, &k, &n);
+    /* The rows form may still fall back to a batch of products, never to more than this. */
+    if (rows_form(&in[1].shape, flags)) m = PANEL;
+    size_t each = panel_bytes(esize, k, m) + panel_bytes(esize, k, n);
+    bool batched = in[0].shape.rank > 2 || in[1].shape.rank > 2;
+    if (threads > MAX_WORKERS) threads = MAX_WORKERS;
+    return each * (size_t)(batched && threads > 1 ? threads : 1);
+}
+
+/* Leading axes and rows as one row axis. */
+static wg_var as_rows(wg_var v)
+{
+    wg_type type = wg_var_type(v);
+    int r = type.shape.rank;
+    if (r == 2) return v;
+    return (wg_reshape)(v, WG_SHAPE(wg__span(&type.shape, 0, r - 1), type.shape.dim[r - 1]));
+}
+
+static void matmul_vjp(wg_vjp *c)
+{
+    const wg_product_attr *attr = wg_vjp_attr(c);
+    bool ta = attr->trans_a, tb = attr->trans_b;
+    wg_var a = wg_vjp_in(c, 0), b = wg_vjp_in(c, 1), g = wg_vjp_grad(c, 0);
+    wg_type b_type = wg_var_type(b);
+    if (wg_vjp_needs(c, 0))
+        wg_vjp_add(c, 0, ta ? (wg_matmul_t)(b, g, tb, true) : (wg_matmul_t)(g, b, false, !tb));
+    if (wg_vjp_needs(c, 1)) {
+        if (rows_form(&b_type.shape, attr)) { /* the sum over rows is part of the product */
+            a = as_rows(a);
+            g = as_rows(g);
+        }
+        wg_vjp_add(c, 1, tb ? (wg_matmul_t)(g, a, true, ta) : (wg_matmul_t)(a, g, !ta, false));
+    }
+}
+
+static void matmul_format(const void *attr, size_t attr_size, char *buf, size_t size)
+{
+    const wg_product_attr *flags = attr;
+    (void)attr_size;
+    snprintf(buf, size, "%s%s%s", flags->trans_a ? "a^T" : "",
+             flags->trans_a && flags->trans_b ? " " : "", flags->trans_b ? "b^T" : "");
+}
+
+const wg_op wg__op_matmul = {
+    .size = sizeof(wg_op),
+    .name = "matmul",
+    .version = 1,
+    .traits = WG_OP_PRODUCT | WG_OP_STRIDED,
+    .n_in = 2,
+    .n_out = 1,
+    .infer = matmul_infer,
+    .vjp = matmul_vjp,
+    .kernel = {matmul_kernel},
+    .workspace = matmul_workspace,
+    .format = matmul_format,
+    .doc = "y = op(a) op(b)",
+};
+
+wg_var(wg_matmul_t)(wg_var a, wg_var b, bool trans_a, bool trans_b)
+{
+    wg_product_attr attr = {trans_a, trans_b};
+    wg_var in[2] = {a, b};
+    return wg_record(&wg__op_matmul, in, 2, &attr, sizeof attr);
+}
+
+wg_var(wg_matmul)(wg_var a, wg_var b)
+{
+    return (wg_matmul_t)(a, b, false, false);
+}
+
+/* Composition: add(matmul(x, w), b). */
+wg_var(wg_affine)(wg_var x, wg_var w, wg_var b)
+{
+    wg_var y = (wg_matmul)(x, w);
+    return wg_is_none(b) ? y : (wg_add)(y, b);
+}
+
+/* Composition: mul of a as a column and b as a row. */
+wg_var(wg_outer)(wg_var a, wg_var b)
+{
+    return (wg_mul)((wg_expand_dims)(a, -1), (wg_expand_dims)(b, -2));
+}
