@@ -27,6 +27,7 @@
 #include <wengert/corpus.h>
 #include <wengert/heatmap.h>
 #include <wengert/jsonlog.h>
+#include <wengert/libraries.h>
 #include <wengert/npz.h>
 #include <wengert/textfile.h>
 #include <wengert/vocab.h>
