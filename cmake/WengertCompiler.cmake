@@ -43,7 +43,7 @@ endif()
 target_compile_options(wengert_flags INTERFACE -fstack-protector-strong)
 if(NOT WENGERT_SANITIZE AND NOT "$ENV{CPPFLAGS} ${CMAKE_C_FLAGS}" MATCHES "_FORTIFY_SOURCE")
     target_compile_options(wengert_flags INTERFACE
-        $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+        $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-D_FORTIFY_SOURCE=2>)
 endif()
 target_link_options(wengert_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
 

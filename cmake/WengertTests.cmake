@@ -34,8 +34,8 @@ if(WENGERT_SANITIZE STREQUAL "thread")
          "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp")
 endif()
 
-# wengert_register(TOPIC NAME COMMAND...): what all tests share. A name that ends in _slow gets that label
-# too, by which sanitizer runs leave it out.
+# wengert_register(TOPIC NAME COMMAND...): what all tests share. A name that ends in _slow gets that
+# label too, by which sanitizer runs leave it out.
 function(wengert_register topic name)
     add_test(NAME ${topic}.${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set(labels ${topic})
