@@ -153,12 +153,18 @@ wg_status wg__clone_node(wg_tape *dst, const wg_tape *src, int32_t node, int32_t
     if (!copy) goto done;
     copy->file = n.file;
     copy->line = n.line;
-    copy->scope = n.scope;
+    /* Strings move to the new tape's arena: the old tape may die first. */
+    if (n.scope != dst->copied_scope[0]) {
+        dst->copied_scope[0] = n.scope;
+        dst->copied_scope[1] = wg__arena_strdup(&dst->arena, n.scope);
+        if (!dst->copied_scope[1]) dst->copied_scope[1] = dst->copied_scope[0] = "";
+    }
+    copy->scope = dst->copied_scope[1];
     int32_t first = copy->first_out;
     for (int i = 0; i < n.n_out; i++) {
         const wg__value *from = &src->values[n.first_out + i];
         wg__value *to = &dst->values[first + i];
-        to->name = from->name;
+        to->name = from->name ? wg__arena_strdup(&dst->arena, from->name) : NULL;
         to->tensor = from->tensor;
         map[n.first_out + i] = first + i;
     }

@@ -132,6 +132,7 @@ void wg_tape_reset(wg_tape *tape)
     tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = 0;
     wg__arena_reset(&tape->arena);
     tape->scope = "";
+    tape->copied_scope[0] = tape->copied_scope[1] = NULL;
     tape->status = WG_OK;
     memset(&tape->error, 0, sizeof tape->error);
 }

@@ -54,7 +54,8 @@ struct wg_tape {
     int32_t n_captures, cap_captures;
     wg__body **bodies; /* owned references of this tape's scans */
     int32_t n_bodies, cap_bodies;
-    const char *scope; /* current path, "" at the root */
+    const char *scope;           /* current path, "" at the root */
+    const char *copied_scope[2]; /* last scope cloned from another tape, and its copy here */
     wg_status status;
     wg_error error;
     wg_watch_fn watch;
