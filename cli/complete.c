@@ -289,8 +289,8 @@ static void fish(FILE *out)
           "end\n"
           "function __wengert_in\n"
           "    set -l words (__wengert_words)\n"
-          "    test (count $words) -ge (count $argv); and test \"$words[1..(count $argv)]\" = "
-          "\"$argv\"\n"
+          "    set -l n (count $argv)\n"
+          "    test (count $words) -ge $n; and test \"$words[1..$n]\" = \"$argv\"\n"
           "end\n"
           "complete -c wengert -f -n __wengert_at -l version -d 'Print version and libraries'\n"
           "complete -c wengert -f -n __wengert_at -l help -s h -d 'Print help'\n",

@@ -1,6 +1,7 @@
 /* "did you mean": the nearest name by edit distance. */
 #include "internal.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define LONGEST 64
@@ -10,7 +11,7 @@
 static int distance(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
-    if (n > LONGEST || m > LONGEST) return LONGEST;
+    if (n > LONGEST || m > LONGEST) return INT_MAX;
     int row[3][LONGEST + 1];
     int *before = row[0], *last = row[1], *now = row[2];
     for (size_t j = 0; j <= m; j++) last[j] = (int)j;
@@ -38,7 +39,7 @@ void cli_nearest_try(cli_nearest *n, const char *word, const char *candidate)
     /* What was typed may be the beginning of the name, or a third of its letters may be wrong. */
     if (length >= 2 && strncmp(word, candidate, length) == 0) d = 1;
     size_t allowed = length < 3 ? 1 : (length + 2) / 3;
-    if (d > (int)allowed) return;
+    if (d == INT_MAX || d > (int)allowed) return;
     if (!n->best || d < n->distance) {
         n->best = candidate;
         n->distance = d;
