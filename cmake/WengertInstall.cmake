@@ -42,6 +42,27 @@ install(FILES ${PROJECT_BINARY_DIR}/wengert-config.cmake
 
 if(TARGET wengert_tool)
     install(TARGETS wengert_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+    # The tool writes its own manual page and completions, so they are made where it can run.
+    if(NOT CMAKE_CROSSCOMPILING AND NOT WENGERT_SANITIZE AND NOT WENGERT_FUZZ)
+        set(share ${PROJECT_BINARY_DIR}/share)
+        file(MAKE_DIRECTORY ${share})
+        add_custom_command(
+            OUTPUT ${share}/wengert.1 ${share}/wengert ${share}/_wengert ${share}/wengert.fish
+            COMMAND wengert_tool help --man > ${share}/wengert.1
+            COMMAND wengert_tool help --completion bash > ${share}/wengert
+            COMMAND wengert_tool help --completion zsh > ${share}/_wengert
+            COMMAND wengert_tool help --completion fish > ${share}/wengert.fish
+            DEPENDS wengert_tool VERBATIM
+            COMMENT "Writing the manual page and completions")
+        add_custom_target(wengert_share ALL DEPENDS ${share}/wengert.1)
+        install(FILES ${share}/wengert.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+        install(FILES ${share}/wengert
+                DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+        install(FILES ${share}/_wengert DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+        install(FILES ${share}/wengert.fish
+                DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+    endif()
 endif()
 
 set(WENGERT_PC_LIBS "-lm -ldl -pthread")

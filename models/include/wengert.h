@@ -21,6 +21,7 @@
 #include <wengert/ops.h>
 
 #include <wengert/bleu.h>
+#include <wengert/rnn.h>
 
 #include <wengert/atomicfile.h>
 #include <wengert/batch.h>
@@ -29,6 +30,7 @@
 #include <wengert/jsonlog.h>
 #include <wengert/libraries.h>
 #include <wengert/npz.h>
+#include <wengert/statefile.h>
 #include <wengert/textfile.h>
 #include <wengert/vocab.h>
 
