@@ -193,3 +193,15 @@ wg_var(wg_scatter_rows)(wg_var rows, wg_var ids, int64_t n_rows)
     wg_var in[2] = {rows, ids};
     return wg_record(&wg__op_scatter_rows, in, 2, &attr, sizeof attr);
 }
+
+/* core/lookup.c, resolved when the library is linked. */
+const wg_op *wg__made_by(wg_var v, wg_var *in, int max_in);
+
+bool(wg_sparse_rows)(wg_var v, wg_var *rows, wg_var *ids)
+{
+    wg_var in[2];
+    if (wg__made_by(v, in, 2) != &wg__op_scatter_rows) return false;
+    *rows = in[0];
+    *ids = in[1];
+    return true;
+}

@@ -67,15 +67,28 @@
     X(max_over)              \
     X(logsumexp)             \
     X(sum_to)                \
+    X(softmax)               \
+    X(log_softmax)           \
+    X(softmax_masked)        \
+    X(cross_entropy)         \
+    X(cross_entropy_grad)    \
+    X(embedding)             \
+    X(scatter_rows)          \
+    X(gather)                \
+    X(scatter_add)           \
+    X(one_hot)               \
+    X(argmax)                \
+    X(top_k)                 \
+    X(reverse)               \
+    X(sequence_mask)         \
+    X(pad_edge)              \
     X(reshape)               \
     X(slice)                 \
     X(split)                 \
     X(broadcast_to)          \
     X(transpose)             \
     X(concat)                \
-    X(pad)                   \
-    X(embedding)             \
-    X(scatter_rows)
+    X(pad)
 
 /* random.c */
 #define WG_OPS_RANDOM(X)
