@@ -8,7 +8,7 @@
  *     static const wgt_op_row rows[] = {
  *         {.name = "matmul", .record = do_matmul, .n_in = 2,
  *          .in = {{"MK", .grad = true}, {"KN", .grad = true}},
- *          .bad = {{"MK", "NK", .status = WG_ESHAPE, .message = "inner sizes differ"}}},
+ *          .bad = {{.shape = {"MK", "NK"}, .status = WG_ESHAPE, .message = "inner sizes differ"}}},
  *     };
  *     int main(void) { return wgt_run_op_table(rows, sizeof rows / sizeof rows[0], NULL, 0); }
  */
