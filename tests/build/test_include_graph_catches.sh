@@ -7,6 +7,7 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 status=0
 
+mkdir -p "$work/models/include/wengert"
 for layer in core ops models io; do
     mkdir -p "$work/$layer/include/wengert"
     echo '/* public */' >"$work/$layer/include/wengert/$layer.h"
