@@ -35,7 +35,7 @@ catches() {
     if graph; then
         echo "not found: $1 with #include $2" >&2
         status=1
-    elif ! grep -qF "$1" "$work/log"; then
+    elif ! grep -qF "${1##*/}" "$work/log"; then
         cat "$work/log" >&2
         echo "not named: $1" >&2
         status=1
