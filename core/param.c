@@ -1,0 +1,215 @@
+/* Parameters: declared by name, laid out side by side, initialised, put on tapes. */
+#include <wengert/param.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "init.h"
+#include "registry.h"
+
+/* Every parameter starts at a multiple of this many elements: a cache line of f32, and an offset
+ * that does not depend on the dtype. */
+enum { ALIGN = 16, MAX_PARAMS = 1 << 20 };
+
+typedef struct param {
+    char *name;
+    wg_shape shape;
+    wg_init init;
+    int64_t offset, count;
+    wg_tensor *value, *grad;
+} param;
+
+struct wg_params {
+    wg_dtype dtype;
+    param *list;
+    int count, capacity;
+    int64_t elements, length; /* without and with the padding */
+    wg_tensor *values, *grads;
+};
+
+wg_status wg_params_new(wg_dtype dtype, wg_params **out, wg_error *err)
+{
+    *out = NULL;
+    if (dtype != WG_F32 && dtype != WG_F64)
+        return wg_error_set(err, WG_EDTYPE, "parameters: dtype %s is neither f32 nor f64",
+                            wg_dtype_name(dtype));
+    wg_params *params = wg_calloc(1, sizeof *params);
+    if (!params) return wg_error_set(err, WG_ENOMEM, "parameters: out of memory");
+    params->dtype = dtype;
+    *out = params;
+    return WG_OK;
+}
+
+static void drop_tensors(wg_params *params)
+{
+    for (int i = 0; i < params->count; i++) {
+        wg_tensor_free(params->list[i].value);
+        wg_tensor_free(params->list[i].grad);
+        params->list[i].value = params->list[i].grad = NULL;
+    }
+    wg_tensor_free(params->values);
+    wg_tensor_free(params->grads);
+    params->values = params->grads = NULL;
+}
+
+void wg_params_free(wg_params *params)
+{
+    if (!params) return;
+    drop_tensors(params);
+    for (int i = 0; i < params->count; i++) wg_free(params->list[i].name);
+    wg_free(params->list);
+    wg_free(params);
+}
+
+/* Sizes after a parameter of `count` elements; false when they overflow. */
+static bool extend(const wg_params *params, int64_t count, int64_t *length)
+{
+    const int64_t most = PTRDIFF_MAX / 8 - ALIGN;
+    if (count > most - params->length) return false;
+    *length = (params->length + count + ALIGN - 1) / ALIGN * ALIGN;
+    return true;
+}
+
+wg_status wg_params_add(wg_params *params, const char *name, wg_shape shape, const wg_init *init,
+                        int *id, wg_error *err)
+{
+    if (params->values)
+        return wg_error_set(err, WG_ESTATE, "parameter '%.255s' comes after the initialisation",
+                            name ? name : "");
+    wg_status status = wg__check_name("parameter", name, err);
+    if (status) return status;
+    if (wg_params_find(params, name) >= 0)
+        return wg_error_set(err, WG_EEXIST, "parameter '%s' is declared twice", name);
+    const wg_init zeros = WG_ZEROS;
+    if (!init) init = &zeros;
+    char text[160];
+    int64_t count = wg_shape_count(&shape), length;
+    if (count < 0 || !extend(params, count, &length))
+        return wg_error_set(err, WG_EOVERFLOW, "parameter '%s': %s has too many elements", name,
+                            wg_shape_format(&shape, text, sizeof text));
+    if ((status = wg__init_check(name, &shape, init, err))) return status;
+    if (params->count == MAX_PARAMS)
+        return wg_error_set(err, WG_ELIMIT, "more than %d parameters", MAX_PARAMS);
+    if (params->count == params->capacity) {
+        int capacity = params->capacity ? params->capacity * 2 : 16;
+        param *list = wg_reallocarray(params->list, (size_t)capacity, sizeof *list);
+        if (!list) return wg_error_set(err, WG_ENOMEM, "parameter '%s': out of memory", name);
+        params->list = list;
+        params->capacity = capacity;
+    }
+    char *copy = wg_strdup(name);
+    if (!copy) return wg_error_set(err, WG_ENOMEM, "parameter '%s': out of memory", name);
+    params->list[params->count] = (param){.name = copy,
+                                          .shape = wg_shape_of(shape.rank, shape.dim),
+                                          .init = *init,
+                                          .offset = params->length,
+                                          .count = count};
+    params->length = length;
+    params->elements += count;
+    if (id) *id = params->count;
+    params->count++;
+    return WG_OK;
+}
+
+static wg_status view_of(const wg_params *params, const param *p, wg_tensor *arena, wg_tensor **out,
+                         wg_error *err)
+{
+    size_t offset = (size_t)p->offset * wg_dtype_size(params->dtype);
+    return wg_tensor_wrap(params->dtype, p->shape, (char *)wg_tensor_data(arena) + offset, out,
+                          err);
+}
+
+wg_status wg_params_init(wg_params *params, uint64_t seed, wg_error *err)
+{
+    if (params->values) return wg_error_set(err, WG_ESTATE, "parameters are initialised already");
+    wg_shape flat = WG_SHAPE(params->length);
+    wg_status status = wg_tensor_new(params->dtype, flat, &params->values, err);
+    if (!status) status = wg_tensor_new(params->dtype, flat, &params->grads, err);
+    for (int i = 0; i < params->count && !status; i++) {
+        param *p = &params->list[i];
+        status = view_of(params, p, params->values, &p->value, err);
+        if (!status) status = view_of(params, p, params->grads, &p->grad, err);
+        if (!status) status = wg__init_fill(p->name, &p->init, seed, p->value, err);
+    }
+    if (status) drop_tensors(params);
+    return status;
+}
+
+wg_dtype wg_params_dtype(const wg_params *params)
+{
+    return params->dtype;
+}
+
+int wg_params_count(const wg_params *params)
+{
+    return params->count;
+}
+
+int64_t wg_params_elements(const wg_params *params)
+{
+    return params->elements;
+}
+
+int wg_params_find(const wg_params *params, const char *name)
+{
+    for (int i = 0; name && i < params->count; i++)
+        if (strcmp(params->list[i].name, name) == 0) return i;
+    return -1;
+}
+
+static const param *at(const wg_params *params, int id)
+{
+    return id >= 0 && id < params->count ? &params->list[id] : NULL;
+}
+
+const char *wg_params_name(const wg_params *params, int id)
+{
+    const param *p = at(params, id);
+    return p ? p->name : NULL;
+}
+
+wg_shape wg_params_shape(const wg_params *params, int id)
+{
+    const param *p = at(params, id);
+    return p ? p->shape : WG_SCALAR;
+}
+
+wg_tensor *wg_params_value(const wg_params *params, int id)
+{
+    const param *p = at(params, id);
+    return p ? p->value : NULL;
+}
+
+wg_tensor *wg_params_grad(const wg_params *params, int id)
+{
+    const param *p = at(params, id);
+    return p ? p->grad : NULL;
+}
+
+wg_tensor *wg_params_values(const wg_params *params)
+{
+    return params->values;
+}
+
+wg_tensor *wg_params_grads(const wg_params *params)
+{
+    return params->grads;
+}
+
+wg_var wg_param(wg_tape *tape, const wg_params *params, int id)
+{
+    const param *p = at(params, id);
+    if (!p) return wg_tape_fail(tape, WG_ENOTFOUND, "no parameter has number %d", id);
+    if (!p->value)
+        return wg_tape_fail(tape, WG_ESTATE, "parameter '%s' is used before the initialisation",
+                            p->name);
+    return wg_name(wg_tensor_var(tape, p->value), p->name);
+}
+
+wg_var wg_param_named(wg_tape *tape, const wg_params *params, const char *name)
+{
+    int id = wg_params_find(params, name);
+    if (id < 0)
+        return wg_tape_fail(tape, WG_ENOTFOUND, "there is no parameter '%.255s'", name ? name : "");
+    return wg_param(tape, params, id);
+}

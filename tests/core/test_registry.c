@@ -1,0 +1,417 @@
+/* The registry: built-ins through the public door, validation of descriptors, closing, many
+ * threads; symbolic shapes and names of cells. */
+#include "support.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <wengert/cell.h>
+#include <wengert/op.h>
+
+#include "builtin.h"
+#include "registry.h"
+
+/* ---- ops ---- */
+
+static wg_status same_type(wg_infer *c)
+{
+    c->out[0] = c->in[0];
+    return WG_OK;
+}
+
+static void twice(const wg_map *c)
+{
+    for (int64_t i = 0; i < c->n; i++) ((double *)c->out)[i] = 2 * ((const double *)c->in[0])[i];
+}
+
+static void no_vjp(wg_vjp *c)
+{
+    (void)c;
+}
+
+static wg_status no_kernel(wg_kernel *c)
+{
+    (void)c;
+    return WG_OK;
+}
+
+static const wg_op fine = {.size = sizeof(wg_op),
+                           .name = "test.twice",
+                           .version = 1,
+                           .traits = WG_OP_MAP,
+                           .n_in = 1,
+                           .n_out = 1,
+                           .infer = same_type,
+                           .vjp = no_vjp,
+                           .map = twice};
+
+static void built_ins_are_there(void **state)
+{
+    (void)state;
+    wg_error err;
+    WGT_OK(wg__registry_builtin_status(&err), &err);
+    assert_int_equal(wg_op_count(), wg__core_op_count + wg__builtin_op_count);
+    assert_int_equal(wg_cell_count(), wg__builtin_cell_count);
+    for (int i = 0; i < wg_op_count(); i++)
+        assert_ptr_equal(wg_find_op(wg_op_at(i)->name), wg_op_at(i));
+    for (int i = 0; i < wg_cell_count(); i++)
+        assert_ptr_equal(wg_find_cell(wg_cell_at(i)->name), wg_cell_at(i));
+    assert_null(wg_op_at(-1));
+    assert_null(wg_op_at(wg_op_count()));
+    assert_null(wg_cell_at(wg_cell_count()));
+    assert_null(wg_find_op("no such op"));
+    assert_null(wg_find_op(NULL));
+    assert_null(wg_find_cell(""));
+}
+
+static void check_refused(const wg_op *op, wg_status wanted, const char *part)
+{
+    wg_error err;
+    int before = wg_op_count();
+    WGT_STATUS(wg_register_op(op, &err), wanted, &err);
+    if (!strstr(err.message, part)) fail_msg("'%s' is not in: %s", part, err.message);
+    assert_int_equal(wg_op_count(), before);
+}
+
+static void bad_ops_are_refused(void **state)
+{
+    (void)state;
+    check_refused(NULL, WG_EINVAL, "no descriptor");
+    wg_op op = fine;
+    op.size = 8;
+    check_refused(&op, WG_EINVAL, "size");
+    static const char *const names[] = {NULL,
+                                        "",
+                                        "a b",
+                                        "9lives",
+                                        ".x",
+                                        "x.",
+                                        "a..b",
+                                        "\xC3\xA9",
+                                        "a/b",
+                                        "this-name-is-longer-than-what-fits-into-"
+                                        "sixty-three-bytes-of-a-name"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        op = fine;
+        op.name = names[i];
+        check_refused(&op, WG_EINVAL, "not a name");
+    }
+    static const uint32_t traits[] = {0, WG_OP_MAP | WG_OP_GATHER, WG_OP_CHEAP};
+    for (size_t i = 0; i < sizeof traits / sizeof traits[0]; i++) {
+        op = fine;
+        op.traits = traits[i];
+        check_refused(&op, WG_EINVAL, "one family");
+    }
+#define BAD(change, part)                    \
+    do {                                     \
+        op = fine;                           \
+        change;                              \
+        check_refused(&op, WG_EINVAL, part); \
+    } while (0)
+    BAD(op.infer = NULL, "shape rule");
+    BAD(op.vjp = NULL, "VJP");
+    BAD(op.traits |= WG_OP_NO_GRADIENT, "VJP");
+    BAD(op.map = NULL, "map");
+    BAD(op.n_out = 2, "one output");
+    BAD(op.n_in = -2, "numbers");
+    BAD(op.n_out = 0, "no outputs");
+    BAD(op.traits |= WG_OP_COMMUTATIVE, "two inputs");
+    BAD(op.traits = WG_OP_OPAQUE, "kernel");
+    BAD(op.traits = WG_OP_VIEW, "view rule");
+    BAD(op.traits = WG_OP_LEAF, "core's own");
+    BAD(op.traits = WG_OP_SCAN, "core's own");
+    BAD((op.traits = WG_OP_REDUCE, op.kernel[0] = no_kernel, op.n_in = 2), "reduction");
+    op = fine;
+    op.traits |= 1u << 30;
+    check_refused(&op, WG_EVERSION, "unknown");
+}
+
+/* A plugin made for a newer library brings longer structures. */
+static void longer_structures_are_fine_while_zero(void **state)
+{
+    (void)state;
+    static struct {
+        wg_op op;
+        long more;
+    } newer;
+    newer.op = fine;
+    newer.op.name = "test.newer";
+    newer.op.size = sizeof newer;
+    newer.more = 1;
+    check_refused(&newer.op, WG_EVERSION, "newer");
+    newer.more = 0;
+    wg_error err;
+    WGT_OK(wg_register_op(&newer.op, &err), &err);
+    assert_ptr_equal(wg_find_op("test.newer"), &newer.op);
+}
+
+static void ops_register_once(void **state)
+{
+    (void)state;
+    wg_error err;
+    int before = wg_op_count();
+    WGT_OK(wg_register_op(&fine, &err), &err);
+    assert_ptr_equal(wg_find_op("test.twice"), &fine);
+    assert_int_equal(wg_op_count(), before + 1);
+    assert_ptr_equal(wg_op_at(before), &fine);
+    WGT_STATUS(wg_register_op(&fine, &err), WG_EEXIST, &err);
+    assert_non_null(strstr(err.message, "test.twice"));
+    if (wg__builtin_op_count) {
+        wg_op op = fine;
+        op.name = wg__builtin_ops[0]->name;
+        WGT_STATUS(wg_register_op(&op, &err), WG_EEXIST, &err);
+    }
+}
+
+static wg_op many[200];
+static char many_names[200][16];
+
+static void *register_some(void *user)
+{
+    int first = *(int *)user;
+    for (int i = first; i < 200; i += 4) {
+        if (wg_register_op(&many[i], NULL)) return user;
+        if (wg_find_op(many[i].name) != &many[i]) return user;
+    }
+    return NULL;
+}
+
+static void threads_may_register_at_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        snprintf(many_names[i], sizeof many_names[i], "many.op%d", i * 7919 % 1000);
+        many[i] = fine;
+        many[i].name = many_names[i];
+    }
+    pthread_t thread[4];
+    int first[4];
+    for (int i = 0; i < 4; i++) {
+        first[i] = i;
+        assert_int_equal(pthread_create(&thread[i], NULL, register_some, &first[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        void *bad;
+        pthread_join(thread[i], &bad);
+        assert_null(bad);
+    }
+    for (int i = 0; i < 200; i++) assert_ptr_equal(wg_find_op(many_names[i]), &many[i]);
+}
+
+/* ---- cells ---- */
+
+static wg_var seen_p;
+static double seen_hyper;
+static const char *ask_p, *ask_hyper;
+
+static void step(wg_step *s, wg_var x, const wg_var *state, wg_var *next)
+{
+    (void)x;
+    if (ask_p) seen_p = wg_p(s, ask_p);
+    if (ask_hyper) seen_hyper = wg_hyper(s, ask_hyper);
+    next[0] = state[0];
+}
+
+static const wg_cell_state states[] = {{"h", "H"}, {"c", "H"}};
+static const wg_cell_hyper hypers[] = {{"forget_bias", 1, -10, 10, "bias of the forget gate"}};
+static const wg_cell_param params[] = {
+    {.name = "W", .shape = "X,4H", .init = {.kind = WG_INIT_XAVIER_UNIFORM, .gates = 4}},
+    {.name = "U", .shape = "H,4H", .init = {.kind = WG_INIT_ORTHOGONAL, .gates = 4}},
+    {.name = "bias", .shape = "4H", .init = {.gates = 4}, .hyper = "forget_bias", .hyper_gate = 1},
+};
+static const wg_cell cell = {.size = sizeof(wg_cell),
+                             .name = "test.cell",
+                             .version = 1,
+                             .states = states,
+                             .n_states = 2,
+                             .params = params,
+                             .n_params = 3,
+                             .hypers = hypers,
+                             .n_hypers = 1,
+                             .step = step};
+
+static void check_cell_refused(const wg_cell *c, wg_status wanted, const char *part)
+{
+    wg_error err;
+    int before = wg_cell_count();
+    WGT_STATUS(wg_register_cell(c, &err), wanted, &err);
+    if (!strstr(err.message, part)) fail_msg("'%s' is not in: %s", part, err.message);
+    assert_int_equal(wg_cell_count(), before);
+}
+
+static void bad_cells_are_refused(void **state)
+{
+    (void)state;
+    check_cell_refused(NULL, WG_EINVAL, "no table");
+    wg_cell c;
+#define BAD_CELL(change, part)                   \
+    do {                                         \
+        c = cell;                                \
+        change;                                  \
+        check_cell_refused(&c, WG_EINVAL, part); \
+    } while (0)
+    BAD_CELL(c.size = 0, "size");
+    BAD_CELL(c.name = "two words", "not a name");
+    BAD_CELL(c.step = NULL, "no step");
+    BAD_CELL(c.n_states = 0, "no states");
+    BAD_CELL(c.states = NULL, "no states");
+    BAD_CELL(c.params = NULL, "without a table");
+    BAD_CELL(c.n_hypers = -1, "without a table");
+    BAD_CELL(c.n_hypers = 0, "which the cell has not");
+    BAD_CELL(c.output = "Q", "output");
+    wg_cell_state s[2];
+#define BAD_STATE(change, part)       \
+    do {                              \
+        memcpy(s, states, sizeof s);  \
+        change;                       \
+        BAD_CELL(c.states = s, part); \
+    } while (0)
+    BAD_STATE(s[1].name = "h", "two states");
+    BAD_STATE(s[0].name = NULL, "no proper name");
+    BAD_STATE(s[0].shape = "H,", "shape");
+    BAD_STATE(s[0].shape = NULL, "missing");
+    BAD_STATE(s[0].shape = "1,2,3,4,5", "axes");
+    wg_cell_param p[3];
+#define BAD_PARAM(change, part)       \
+    do {                              \
+        memcpy(p, params, sizeof p);  \
+        change;                       \
+        BAD_CELL(c.params = p, part); \
+    } while (0)
+    BAD_PARAM(p[2].name = "U", "two parameters");
+    BAD_PARAM(p[2].shape = "3H", "equal gates");
+    BAD_PARAM(p[2].hyper_gate = 4, "gate 4");
+    BAD_PARAM(p[2].hyper = "bias", "which the cell has not");
+    BAD_PARAM(p[2].init.gate_mask = 16, "gate_mask");
+    BAD_PARAM(p[2].init.gates = 9, "9 gates");
+    BAD_PARAM(p[0].init.kind = (wg_init_kind)99, "initialiser");
+    BAD_PARAM(p[0].init.a = NAN, "not finite");
+    wg_cell_hyper h[1];
+#define BAD_HYPER(change, part)       \
+    do {                              \
+        memcpy(h, hypers, sizeof h);  \
+        change;                       \
+        BAD_CELL(c.hypers = h, part); \
+    } while (0)
+    BAD_HYPER(h[0].value = 11, "not within");
+    BAD_HYPER(h[0].low = NAN, "not within");
+    BAD_HYPER(h[0].name = "", "no proper name");
+}
+
+static void cells_register_once(void **state)
+{
+    (void)state;
+    wg_error err;
+    WGT_OK(wg_register_cell(&cell, &err), &err);
+    assert_ptr_equal(wg_find_cell("test.cell"), &cell);
+    WGT_STATUS(wg_register_cell(&cell, &err), WG_EEXIST, &err);
+}
+
+static void symbolic_shapes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } good[] = {{"H", "[5]"},
+                {"X,4H", "[3,20]"},
+                {"3", "[3]"},
+                {"", "[]"},
+                {"2O, H ,X", "[14,5,3]"},
+                {"007H", "[35]"},
+                {"1,2,3,4,5,6", "[1,2,3,4,5,6]"}};
+    char buf[160];
+    wg_shape shape;
+    wg_error err;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        WGT_OK(wg_cell_shape(good[i].text, 3, 5, 7, &shape, &err), &err);
+        assert_string_equal(wg_shape_format(&shape, buf, sizeof buf), good[i].wanted);
+    }
+    static const char *const bad[] = {",",  "H,", ",H", "Z",   "h",   "HX", "4 H",
+                                      "-1", "0",  "0H", "H;X", "4H4", "\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        WGT_STATUS(wg_cell_shape(bad[i], 3, 5, 7, &shape, &err), WG_EINVAL, &err);
+    WGT_STATUS(wg_cell_shape(NULL, 3, 5, 7, &shape, &err), WG_EINVAL, &err);
+    WGT_STATUS(wg_cell_shape("H,O", 3, 5, 0, &shape, &err), WG_EINVAL, &err);
+    assert_non_null(strstr(err.message, "output size"));
+    WGT_STATUS(wg_cell_shape("1,1,1,1,1,1,1", 3, 5, 7, &shape, &err), WG_ELIMIT, &err);
+    WGT_STATUS(wg_cell_shape("99999999999999999999", 3, 5, 7, &shape, &err), WG_EOVERFLOW, &err);
+    WGT_STATUS(wg_cell_shape("4H", 3, INT64_MAX / 2, 7, &shape, &err), WG_EOVERFLOW, &err);
+    WGT_STATUS(wg_cell_shape("H,H", 3, INT64_MAX / 2, 7, &shape, &err), WG_EOVERFLOW, &err);
+}
+
+/* ---- after the first tape ---- */
+
+static void check_message(wg_tape *tape, const char *part)
+{
+    wg_error err;
+    WGT_STATUS(wg_tape_status(tape, &err), WG_ENOTFOUND, &err);
+    if (!strstr(err.message, part)) fail_msg("'%s' is not in: %s", part, err.message);
+    wg_tape_reset(tape);
+}
+
+static void a_step_finds_its_parameters(void **state)
+{
+    (void)state;
+    wg_tape *tape;
+    wg_error err;
+    WGT_OK(wg_tape_new(&tape, &err), &err);
+    for (int round = 0; round < 4; round++) {
+        wg_var v[3];
+        for (int i = 0; i < 3; i++) v[i] = wg_const(tape, WG_F64, WG_SCALAR, i);
+        const double hyper[] = {1.25};
+        wg_step s = {.size = sizeof s, .tape = tape, .cell = &cell, .param = v, .hyper = hyper};
+        ask_p = (const char *[]){"U", "bais", NULL, "W"}[round];
+        ask_hyper = (const char *[]){"forget_bias", NULL, "forget", "nothing"}[round];
+        wg_var next[2], now[2] = {v[0], v[1]};
+        cell.step(&s, v[0], now, next);
+        if (round == 0) {
+            assert_int_equal(seen_p.index, v[1].index);
+            assert_true(seen_hyper == 1.25);
+            WGT_OK(wg_tape_status(tape, &err), &err);
+        } else if (round == 1) {
+            assert_false(wg_var_ok(seen_p));
+            check_message(tape, "cell 'test.cell' has no parameter 'bais'; did you mean 'bias'? It "
+                                "has: W, U, bias");
+        } else {
+            assert_true(seen_hyper == 0);
+            check_message(tape, "did you mean 'forget_bias'?");
+        }
+    }
+    wg_tape_free(tape);
+}
+
+static void the_first_tape_closes_the_registry(void **state)
+{
+    (void)state;
+    wg_tape *tape;
+    wg_error err;
+    WGT_OK(wg_tape_new(&tape, &err), &err);
+    wg_tape_free(tape);
+    wg_op op = fine;
+    op.name = "test.late";
+    WGT_STATUS(wg_register_op(&op, &err), WG_ESTATE, &err);
+    wg_cell late = cell;
+    late.name = "test.late";
+    WGT_STATUS(wg_register_cell(&late, &err), WG_ESTATE, &err);
+    assert_null(wg_find_op("test.late"));
+    assert_ptr_equal(wg_find_op("test.twice"), &fine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(built_ins_are_there),
+        cmocka_unit_test(bad_ops_are_refused),
+        cmocka_unit_test(longer_structures_are_fine_while_zero),
+        cmocka_unit_test(ops_register_once),
+        cmocka_unit_test(threads_may_register_at_once),
+        cmocka_unit_test(bad_cells_are_refused),
+        cmocka_unit_test(cells_register_once),
+        cmocka_unit_test(symbolic_shapes),
+        cmocka_unit_test(a_step_finds_its_parameters),
+        cmocka_unit_test(the_first_tape_closes_the_registry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
