@@ -28,6 +28,8 @@ set(WENGERT_TEST_ENVIRONMENT WENGERT_BIN=${PROJECT_BINARY_DIR}/bin
     WENGERT_PLUGINS=${PROJECT_BINARY_DIR}/plugins
     WENGERT_SOURCE_DIR=${PROJECT_SOURCE_DIR} WENGERT_BUILD_DIR=${PROJECT_BINARY_DIR}
     WENGERT_SANITIZE=${WENGERT_SANITIZE} WENGERT_CC=${CMAKE_C_COMPILER})
+# Several tests share the cores, so waiting threads must not spin on them.
+list(APPEND WENGERT_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive UBSAN_OPTIONS=print_stacktrace=1)
 if(WENGERT_SANITIZE STREQUAL "thread")
     # libgomp inside the BLAS libraries is not instrumented: its barriers look like races.
     list(APPEND WENGERT_TEST_ENVIRONMENT OMP_NUM_THREADS=1
