@@ -20,6 +20,7 @@
 
 #include <wengert/ops.h>
 
+#include <wengert/attention.h>
 #include <wengert/bleu.h>
 #include <wengert/rnn.h>
 
