@@ -1,0 +1,146 @@
+/* `wengert new cell`: what it writes, what it refuses, and that its build line works against this
+ * build tree. */
+#include "internal.h"
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char tool[4096], dir[256], text[1 << 16];
+
+static int setup(void **state)
+{
+    (void)state;
+    const char *bin = getenv("WENGERT_BIN");
+    snprintf(tool, sizeof tool, "%s/wengert", bin ? bin : WGT_BUILD_DIR "/bin");
+    return access(tool, X_OK) == 0 && wgt_temp_dir(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    wgt_remove_tree(dir);
+    return 0;
+}
+
+/* Runs a shell command with both streams into `text`; returns the exit status. */
+static int shell(const char *command)
+{
+    char all[12000];
+    snprintf(all, sizeof all, "{ %s\n} 2>&1", command);
+    FILE *pipe = popen(all, "r");
+    assert_non_null(pipe);
+    text[fread(text, 1, sizeof text - 1, pipe)] = '\0';
+    int status = pclose(pipe);
+    return status >= 0 && (status & 0x7f) == 0 ? status >> 8 & 0xff : -1;
+}
+
+/* The tool has the command once there is a plugin loader (<wengert/plugin.h>) to build against. */
+static void need_command(void)
+{
+    const char *const words[] = {"new", "cell"};
+    size_t known;
+    if (!cli_find_command(words, 2, &known)) skip();
+}
+
+static int new_cell(const char *words)
+{
+    char command[8192];
+    snprintf(command, sizeof command, "'%s' new cell %s", tool, words);
+    return shell(command);
+}
+
+static void expect(const char *wanted)
+{
+    if (!strstr(text, wanted)) fail_msg("'%s' is not in:\n%s", wanted, text);
+}
+
+static void test_refuses(void **state)
+{
+    (void)state;
+    need_command();
+    static const char *const wrong[] = {
+        "2fast", "a-b", "'a b'", "''", "../x", "'x\ny'", "\xc3\xa9t\xc3\xa9", "x/y"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char words[300];
+        snprintf(words, sizeof words, "--out '%s' -- %s", dir, wrong[i]);
+        assert_int_equal(new_cell(words), 2);
+        expect("is not a C identifier");
+    }
+    char words[512];
+    snprintf(words, sizeof words, "while --out '%s'", dir);
+    assert_int_equal(new_cell(words), 2);
+    expect("'while' is a word of the C language");
+    snprintf(words, sizeof words, "wg_mine --out '%s'", dir);
+    assert_int_equal(new_cell(words), 2);
+    snprintf(words, sizeof words, "lstm --out '%s'", dir);
+    assert_int_equal(new_cell(words), 2);
+    expect("a cell 'lstm' is there already");
+    snprintf(words, sizeof words, "mine --out '%s/nowhere'", dir);
+    assert_int_equal(new_cell(words), 2);
+    expect("No such file or directory");
+    assert_int_equal(new_cell(""), 2);
+    expect("missing operand NAME");
+    snprintf(words, sizeof words, "ls -A '%s'", dir);
+    assert_int_equal(shell(words), 0);
+    assert_string_equal(text, ""); /* nothing was written on the way */
+}
+
+static void test_never_overwrites(void **state)
+{
+    (void)state;
+    need_command();
+    char words[1024], path[512];
+    snprintf(words, sizeof words, "mine --out '%s'", dir);
+    snprintf(path, sizeof path, "%s/mine.c", dir);
+    assert_int_equal(new_cell(words), 0);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("edited\n", file);
+    fclose(file);
+    assert_int_equal(new_cell(words), 2);
+    expect("exists already; nothing was written");
+    snprintf(words, sizeof words, "cat '%s'", path);
+    assert_int_equal(shell(words), 0);
+    assert_string_equal(text, "edited\n");
+    unlink(path);
+    /* A link that dangles is not followed. */
+    assert_int_equal(symlink("elsewhere.c", path), 0);
+    snprintf(words, sizeof words, "mine --out '%s'", dir);
+    assert_int_equal(new_cell(words), 2);
+    unlink(path);
+}
+
+/* The line that is printed, as it is printed, with warnings as errors on top. */
+static void test_build_line(void **state)
+{
+    (void)state;
+    need_command();
+    if (shell("command -v pkg-config && command -v cc") != 0) skip();
+    char words[512], line[8192], command[9000];
+    snprintf(words, sizeof words, "my_cell --out '%s'", dir);
+    assert_int_equal(new_cell(words), 0);
+    expect("wengert gradcheck --plugin ");
+    expect("wengert translate train --plugin ");
+    char *start = strstr(text, "    cc ");
+    assert_non_null(start);
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(start + 7, "\n"), start + 7);
+    snprintf(command, sizeof command, "cc -Wall -Wextra -Werror %s", line);
+    if (shell(command) != 0) fail_msg("%s\n%s", command, text);
+    snprintf(command, sizeof command, "test -s '%s/my_cell.so' && ! grep -q @NAME@ '%s/my_cell.c'",
+             dir, dir);
+    assert_int_equal(shell(command), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_never_overwrites),
+        cmocka_unit_test(test_build_line),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
