@@ -91,7 +91,9 @@
     X(pad)
 
 /* random.c */
-#define WG_OPS_RANDOM(X)
+#define WG_OPS_RANDOM(X) \
+    X(random_uniform)    \
+    X(dropout_mask)
 
 #define WG_DECLARE_OP(name) extern const wg_op wg__op_##name;
 WG_OPS_ELEMENTWISE(WG_DECLARE_OP)
