@@ -131,10 +131,12 @@ bool wg__pass_dead(wg__graph *g)
         }
         for (int j = 0; j < n->n_in; j++) used[n->in[j]] = 1;
     }
-    /* Dead nodes leave; slots of a body stay, the executor fills them. */
+    /* Dead nodes leave; slots of a body and leaves stay, the executor fills them. */
     int32_t k = 0;
     for (int32_t i = 0; i < g->n_nodes && ok; i++) {
-        if (!g->nodes[i].live && g->nodes[i].op != &wg__op_body_in) continue;
+        bool leaf = g->nodes[i].op == &wg__op_body_in || g->nodes[i].op == &wg__op_tensor ||
+                    g->nodes[i].op == &wg__op_input;
+        if (!g->nodes[i].live && !leaf) continue;
         g->nodes[i].live = 1;
         if (k != i) g->nodes[k] = g->nodes[i];
         for (int j = 0; j < g->nodes[k].n_out; j++) g->values[g->nodes[k].first_out + j].node = k;

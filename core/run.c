@@ -1,0 +1,207 @@
+/* The executor: walks a frame's instructions, loops included. It allocates nothing. */
+#include <stdio.h>
+#include <string.h>
+
+#include <wengert/parallel.h>
+
+#include "exec.h"
+
+/* ---- copies ---- */
+
+typedef struct copy_job {
+    const wg_view *in, *out;
+    int64_t outer_axes, row;
+    size_t size;
+} copy_job;
+
+static void copy_rows(void *user, int64_t begin, int64_t end, int worker)
+{
+    (void)worker;
+    const copy_job *j = user;
+    const wg_view *in = j->in;
+    int rank = in->shape.rank;
+    int64_t along = rank ? in->stride[rank - 1] * (int64_t)j->size : 0;
+    for (int64_t r = begin; r < end; r++) {
+        int64_t rest = r;
+        const unsigned char *from = in->data;
+        for (int a = rank - 2; a >= 0; a--) {
+            from += (rest % in->shape.dim[a]) * in->stride[a] * (int64_t)j->size;
+            rest /= in->shape.dim[a];
+        }
+        unsigned char *to = (unsigned char *)j->out->data + (size_t)(r * j->row) * j->size;
+        if (along == (int64_t)j->size) {
+            memcpy(to, from, (size_t)j->row * j->size);
+            continue;
+        }
+        if (j->size == 4) {
+            uint32_t *o = (uint32_t *)(void *)to;
+            for (int64_t i = 0; i < j->row; i++, from += along) memcpy(&o[i], from, 4);
+        } else {
+            for (int64_t i = 0; i < j->row; i++, from += along, to += j->size)
+                memcpy(to, from, j->size);
+        }
+    }
+}
+
+void wg__copy_view(const wg_view *in, const wg_view *out, int threads)
+{
+    int64_t count = wg_shape_count(&in->shape);
+    if (count <= 0) return;
+    copy_job j = {.in = in, .out = out, .size = wg_dtype_size(in->dtype)};
+    j.row = in->shape.rank ? in->shape.dim[in->shape.rank - 1] : 1;
+    int64_t grain = 65536 / (j.row > 0 ? j.row : 1) + 1;
+    wg_parallel_for(threads, count / j.row, grain, copy_rows, &j);
+}
+
+typedef struct add_job {
+    const wg_view *in, *out;
+} add_job;
+
+static void add_range(void *user, int64_t begin, int64_t end, int worker)
+{
+    (void)worker;
+    const add_job *j = user;
+    if (j->in->dtype == WG_F32) {
+        const float *x = j->in->data;
+        float *y = j->out->data;
+        for (int64_t i = begin; i < end; i++) y[i] += x[i];
+    } else if (j->in->dtype == WG_F64) {
+        const double *x = j->in->data;
+        double *y = j->out->data;
+        for (int64_t i = begin; i < end; i++) y[i] += x[i];
+    } else if (j->in->dtype == WG_I32) {
+        const int32_t *x = j->in->data;
+        int32_t *y = j->out->data;
+        for (int64_t i = begin; i < end; i++) y[i] = (int32_t)((uint32_t)y[i] + (uint32_t)x[i]);
+    } else {
+        const uint8_t *x = j->in->data;
+        uint8_t *y = j->out->data;
+        for (int64_t i = begin; i < end; i++) y[i] = (uint8_t)(y[i] + x[i]);
+    }
+}
+
+/* ---- instructions ---- */
+
+static void *resolve(const wg__frame *f, wg__loc loc)
+{
+    unsigned char *base = loc.bind < 0 ? f->arena : f->bind[loc.bind];
+    return base + loc.offset;
+}
+
+static wg_status fail(const wg__instr *i, wg_status status, wg_error *err, const wg_error *why)
+{
+    const char *name = i->op ? i->op->name : "kernel";
+    const char *text = why->message[0] ? why->message : wg_strerror(status);
+    if (i->scope && i->scope[0])
+        return wg_error_set(err, status, "%s '%s': %s", name, i->scope, text);
+    return wg_error_set(err, status, "%s: %s", name, text);
+}
+
+static wg_status run_kernel(wg__frame *f, wg__instr *i, wg__run *run)
+{
+    wg_error why = {WG_OK, ""};
+    wg_kernel c = {.size = sizeof c,
+                   .n_in = i->n_in,
+                   .n_out = i->n_out,
+                   .in = i->in,
+                   .out = i->out,
+                   .attr = i->attr,
+                   .attr_size = i->attr_size,
+                   .workspace = i->workspace_size ? f->arena + i->workspace : NULL,
+                   .workspace_size = i->workspace_size,
+                   .threads = run->threads,
+                   .isa = run->isa,
+                   .err = &why};
+    if (!i->op->kernel[WG_BACKEND_CPU]) {
+        wg_error_set(&why, WG_ENOTSUP, "the op has no kernel for this backend");
+        return fail(i, WG_ENOTSUP, run->err, &why);
+    }
+    if (i->op->traits & WG_OP_PRODUCT) run->products++;
+    wg_status status = i->op->kernel[WG_BACKEND_CPU](&c);
+    return status == WG_OK ? WG_OK : fail(i, status, run->err, &why);
+}
+
+static wg_status run_watch(const wg__frame *f, const wg__instr *i, const wg__run *run)
+{
+    if (!run->watch) return WG_OK;
+    wg_tensor *t = NULL;
+    wg_status status = wg_tensor_new(i->in[0].dtype, i->in[0].shape, &t, run->err);
+    if (status != WG_OK) return status;
+    wg_view out = i->in[0];
+    out.data = wg_tensor_data(t);
+    wg__copy_view(&i->in[0], &out, 1);
+    run->watch(run->watch_user, i->watch, f->time, t);
+    wg_tensor_free(t);
+    return WG_OK;
+}
+
+static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
+{
+    wg__loop *l = i->loop;
+    wg__frame *body = &l->body;
+    body->arena = f->arena + l->arena;
+    for (int k = 0; k < l->n_const; k++)
+        body->bind[l->constant[k].bind] = i->in[l->constant[k].outer].data;
+    for (int k = 0; k < l->n_sum; k++) {
+        wg_view *s = &i->out[l->sum[k].outer];
+        body->bind[l->sum[k].bind] = s->data;
+        memset(s->data, 0, (size_t)wg_shape_count(&s->shape) * wg_dtype_size(s->dtype));
+    }
+    /* States alternate between the result and a scratch buffer so that the last step writes the
+     * result. */
+    for (int k = 0; k < l->n_carry; k++) {
+        wg_view *out = &i->out[l->carry_out[k]], start = *out;
+        if (l->steps % 2) start.data = f->arena + l->carry_scratch[k];
+        wg__copy_view(&i->in[l->carry_in[k]], &start, run->threads);
+    }
+    int32_t time;
+    body->bind[l->time_bind] = &time;
+    for (int64_t s = 0; s < l->steps; s++) {
+        int64_t t = l->reverse ? l->steps - 1 - s : s;
+        time = (int32_t)t;
+        body->time = t;
+        for (int k = 0; k < l->n_seq; k++)
+            body->bind[l->seq[k].bind] =
+                (unsigned char *)i->in[l->seq[k].outer].data + t * l->seq[k].step;
+        for (int k = 0; k < l->n_y; k++)
+            body->bind[l->y[k].bind] =
+                (unsigned char *)i->out[l->y[k].outer].data + t * l->y[k].step;
+        bool into_result = (l->steps - 1 - s) % 2 == 0;
+        for (int k = 0; k < l->n_carry; k++) {
+            void *result = i->out[l->carry_out[k]].data, *other = f->arena + l->carry_scratch[k];
+            body->bind[l->carry_read[k]] = into_result ? other : result;
+            body->bind[l->carry_write[k]] = into_result ? result : other;
+        }
+        wg_status status = wg__frame_run(body, run);
+        if (status != WG_OK) return status;
+    }
+    return WG_OK;
+}
+
+wg_status wg__frame_run(wg__frame *f, wg__run *run)
+{
+    for (int32_t k = 0; k < f->n_instr; k++) {
+        wg__instr *i = &f->instr[k];
+        for (int j = 0; j < i->n_in; j++) i->in[j].data = resolve(f, i->in_loc[j]);
+        for (int j = 0; j < i->n_out; j++) i->out[j].data = resolve(f, i->out_loc[j]);
+        wg_status status = WG_OK;
+        run->kernels++;
+        switch (i->kind) {
+        case WG__KERNEL: status = run_kernel(f, i, run); break;
+        case WG__FUSED:
+            wg__fused_run(i->fused, i->in, i->out,
+                          i->workspace_size ? f->arena + i->workspace : NULL, run);
+            break;
+        case WG__COPY: wg__copy_view(&i->in[0], &i->out[0], run->threads); break;
+        case WG__ACCUM: {
+            add_job j = {&i->in[0], &i->out[0]};
+            wg_parallel_for(run->threads, wg_shape_count(&i->in[0].shape), 65536, add_range, &j);
+            break;
+        }
+        case WG__LOOP: status = run_loop(f, i, run); break;
+        case WG__WATCH: status = run_watch(f, i, run); break;
+        }
+        if (status != WG_OK) return status;
+    }
+    return WG_OK;
+}
