@@ -16,9 +16,11 @@
 #include "fileerror.h"
 
 struct wg_atomic {
-    char *path;       /* as the caller named it, for messages */
-    char *final;      /* with symbolic links followed */
-    char *temp;       /* NULL: written to directly (devices and pipes) */
+    char *path;  /* as the caller named it, for messages */
+    char *final; /* with symbolic links followed */
+    char *
+        folder; /* where it lies: made beforehand, so that nothing can fail for memory at the end */
+    char *temp; /* NULL: written to directly (devices and pipes) */
     size_t directory; /* bytes of `final` up to and with the last slash */
     int fd;
     wg_error error; /* the first failed write */
@@ -32,6 +34,7 @@ static void dispose(wg_atomic *file)
     wg_free(file->path);
     wg_free(file->final);
     wg_free(file->temp);
+    wg_free(file->folder);
     wg_free(file);
 }
 
@@ -98,7 +101,11 @@ wg_status wg_atomic_open(const char *path, wg_atomic **out, wg_error *err)
     } else {
         const char *slash = strrchr(file->final, '/');
         file->directory = slash ? (size_t)(slash - file->final) + 1 : 0;
-        status = create_temp(file, mode, err);
+        wg__buf folder = {0};
+        wg__buf_add(&folder, file->directory ? file->final : ".",
+                    file->directory ? file->directory : 1);
+        file->folder = wg__buf_take(&folder, NULL);
+        status = file->folder ? create_temp(file, mode, err) : wg__no_memory(err, path);
     }
     if (status != WG_OK) goto fail;
     *out = file;
@@ -122,18 +129,7 @@ wg_status wg_atomic_write(wg_atomic *file, const void *bytes, size_t size, wg_er
  * (EINVAL) are no reason to fail. */
 static bool sync_directory(const wg_atomic *file)
 {
-    wg__buf name = {0};
-    if (file->directory)
-        wg__buf_add(&name, file->final, file->directory);
-    else
-        wg__buf_text(&name, ".");
-    char *directory = wg__buf_take(&name, NULL);
-    if (!directory) {
-        errno = ENOMEM;
-        return false;
-    }
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    wg_free(directory);
+    int fd = open(file->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return errno == EACCES; /* searchable but not readable */
     bool done = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
     int number = errno;
