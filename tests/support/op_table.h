@@ -7,7 +7,7 @@
  *     static wg_var do_matmul(const wg_var *in) { return wg_matmul(in[0], in[1]); }
  *     static const wgt_op_row rows[] = {
  *         {.name = "matmul", .record = do_matmul, .n_in = 2,
- *          .in = {{"MK", .grad = true}, {"KN", .grad = true}},
+ *          .in = {{.shape = "MK", .grad = true}, {.shape = "KN", .grad = true}},
  *          .bad = {{.shape = {"MK", "NK"}, .status = WG_ESHAPE, .message = "inner sizes differ"}}},
  *     };
  *     int main(void) { return wgt_run_op_table(rows, sizeof rows / sizeof rows[0], NULL, 0); }
