@@ -45,8 +45,8 @@ struct wg__planner {
     } * uses;
     int32_t n_uses, cap_uses;
     struct extra { /* workspaces and loop buffers: offsets to fill once planned */
-        int32_t store;
-        int64_t *where;
+        int32_t store, instr;
+        int64_t *where; /* NULL: the workspace of the instruction */
     } * extras;
     int32_t n_extras, cap_extras;
     bool failed;
