@@ -1,28 +1,34 @@
 /* Template: kernels over one row of a floating dtype (parameters as map_float.h, and VEC, the
  * vector type of LANES elements, with MASK, that of its comparisons).
  *
- * Sums run in LANES partial sums (element i goes to lane i mod LANES), blocks of WG_ROW_BLOCK
- * elements are added in f64: the order is fixed for a given n, and the error does not grow with
- * long rows. */
+ * Sums run in lanes of partial sums, blocks of WG_ROW_BLOCK elements are added in f64: the order
+ * is fixed for a given n and ISA, and the error does not grow with long rows. */
 
-/* Sum of expr over [begin, end). */
-#define LANE_SUM(name, expr)                            \
-    static T FN(name)(const T *x, int64_t n)            \
-    {                                                   \
-        VEC acc0 = {0}, acc1 = {0};                     \
-        int64_t i = 0;                                  \
-        for (; i + 2 * LANES <= n; i += 2 * LANES) {    \
-            VEC v, w;                                   \
-            memcpy(&v, x + i, sizeof v);                \
-            acc0 += expr(v);                            \
-            memcpy(&w, x + i + LANES, sizeof w);        \
-            acc1 += expr(w);                            \
-        }                                               \
-        acc0 += acc1;                                   \
-        T sum = 0;                                      \
-        for (int j = 0; j < LANES; j++) sum += acc0[j]; \
-        for (; i < n; i++) sum += expr(x[i]);           \
-        return sum;                                     \
+/* Sum of expr over x[0..n). Four accumulators, since an addition takes that many cycles. */
+#define LANE_SUM(name, expr)                         \
+    static T FN(name)(const T *x, int64_t n)         \
+    {                                                \
+        VEC a = {0}, b = {0}, c = {0}, d = {0}, v;   \
+        int64_t i = 0;                               \
+        for (; i + 4 * LANES <= n; i += 4 * LANES) { \
+            memcpy(&v, x + i, sizeof v);             \
+            a += expr(v);                            \
+            memcpy(&v, x + i + LANES, sizeof v);     \
+            b += expr(v);                            \
+            memcpy(&v, x + i + 2 * LANES, sizeof v); \
+            c += expr(v);                            \
+            memcpy(&v, x + i + 3 * LANES, sizeof v); \
+            d += expr(v);                            \
+        }                                            \
+        for (; i + LANES <= n; i += LANES) {         \
+            memcpy(&v, x + i, sizeof v);             \
+            a += expr(v);                            \
+        }                                            \
+        a = (a + b) + (c + d);                       \
+        T sum = 0;                                   \
+        for (int j = 0; j < LANES; j++) sum += a[j]; \
+        for (; i < n; i++) sum += expr(x[i]);        \
+        return sum;                                  \
     }
 #define IDENTITY(v) (v)
 #define SQUARED(v) ((v) * (v))

@@ -8,11 +8,18 @@
 #define WG_ROW_BLOCK 4096 /* elements summed in T before going on in f64 */
 #define WG_ROW_PIECE 256  /* elements of the stack buffer: stays in L1 */
 
-/* Vectors of 64 bytes whatever the ISA: the compiler splits them where registers are smaller. */
-typedef float vec_f32 __attribute__((vector_size(64)));
-typedef double vec_f64 __attribute__((vector_size(64)));
-typedef int32_t mask_f32 __attribute__((vector_size(64)));
-typedef int64_t mask_f64 __attribute__((vector_size(64)));
+/* Vectors as wide as the registers. */
+#if defined(__AVX512F__)
+#define WG_VECTOR 64
+#elif defined(__AVX__)
+#define WG_VECTOR 32
+#else
+#define WG_VECTOR 16
+#endif
+typedef float vec_f32 __attribute__((vector_size(WG_VECTOR)));
+typedef double vec_f64 __attribute__((vector_size(WG_VECTOR)));
+typedef int32_t mask_f32 __attribute__((vector_size(WG_VECTOR)));
+typedef int64_t mask_f64 __attribute__((vector_size(WG_VECTOR)));
 
 #ifdef __clang__ /* a loop that stays scalar is slower, not wrong */
 #pragma clang diagnostic ignored "-Wpass-failed"
@@ -26,7 +33,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(64)));
 #define LIBM(name) name##f
 #define VEC vec_f32
 #define MASK mask_f32
-#define LANES 16
+#define LANES ((int64_t)(WG_VECTOR / sizeof(T)))
 #define MATH_LOOP WG_SIMD
 #include "map_float.h"
 #include "row_float.h"
@@ -45,7 +52,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(64)));
 #define LIBM(name) name
 #define VEC vec_f64
 #define MASK mask_f64
-#define LANES 8
+#define LANES ((int64_t)(WG_VECTOR / sizeof(T)))
 #define MATH_LOOP
 #include "map_float.h"
 #include "row_float.h"
