@@ -98,10 +98,11 @@ static wg_status read_entry(wg_vocab *v, const char *name, size_t number, const 
     if (!read_count(tab + 1, length - size - 1, &count))
         return wg_error_set(err, WG_EFORMAT, "%s:%zu: the count is not a whole number", name,
                             number);
-    if (!read_word(word, line, size))
+    bool fine = read_word(word, line, size);
+    if (word->failed) return wg__no_memory(err, name);
+    if (!fine)
         return wg_error_set(err, WG_EFORMAT, "%s:%zu: malformed word (empty, or a wrong \\ escape)",
                             name, number);
-    if (word->failed) return wg__no_memory(err, name);
     size_t id = number - 2;
     if (id < WG_SPECIALS &&
         (word->size != strlen(special[id]) || memcmp(word->data, special[id], word->size) != 0))
@@ -145,7 +146,7 @@ wg_status wg_vocab_parse(const char *name, const char *text, size_t length, wg_v
     const char *newline = length ? memchr(text, '\n', length) : NULL;
     uint64_t expected;
     if (!newline || (size_t)(newline - text) < prefix || memcmp(text, magic, prefix) != 0) {
-        if (length >= 19 && memcmp(text, magic, 19) == 0)
+        if (newline && newline - text > 19 && memcmp(text, magic, 19) == 0)
             return wg_error_set(err, WG_EVERSION,
                                 "%s:1: vocabulary of a newer version than this program knows",
                                 name);

@@ -23,12 +23,12 @@ static int io_teardown(void **state)
     return 0;
 }
 
-/* Path of a file in the test's directory; four may be in use at a time. */
+/* Path of a file in the test's directory; sixteen may be in use at a time. */
 static inline const char *io_path(const char *name)
 {
-    static char path[4][1024];
+    static char path[16][1024];
     static int next;
-    next = (next + 1) % 4;
+    next = (next + 1) % 16;
     snprintf(path[next], sizeof path[next], "%s/%s", io_dir, name);
     return path[next];
 }

@@ -51,7 +51,7 @@ static void test_refused(void **state)
         wg_corpus_read(io_text("two", "a\nb\n"), io_text("four", "a\nb\nc\nd"), NULL, &c, &e),
         WG_EFORMAT, &e);
     IO_CONTAINS(e, "two has 2 lines");
-    IO_CONTAINS(e, "four has 4 lines");
+    IO_CONTAINS(e, "four has 4:");
     WGT_STATUS(wg_corpus_read(io_path("four"), io_path("two"), NULL, &c, &e), WG_EFORMAT, &e);
     IO_CONTAINS(e, "two has 2 lines");
     WGT_STATUS(wg_corpus_read(io_text("e", ""), io_text("f", ""), NULL, &c, &e), WG_EFORMAT, &e);
@@ -266,7 +266,8 @@ static void test_resume(void **state)
     assert_memory_not_equal(first[0], first[1], 5 * sizeof **first);
     wg_batch_state before = wg_batcher_tell(a);
     WGT_STATUS(wg_batcher_seek(a, (wg_batch_state){9, 1000}, &e), WG_EINVAL, &e);
-    assert_memory_equal(&before, &(wg_batch_state){2, 0}, sizeof before);
+    assert_int_equal(before.epoch, 2);
+    assert_int_equal(before.position, 0);
     assert_int_equal(wg_batcher_tell(a).epoch, 2);
     wg_batcher_free(a);
     wg_pairs_free(p);

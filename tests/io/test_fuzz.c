@@ -1,0 +1,100 @@
+/* The fuzz targets over seeds and some thousand fixed mutations of each: what can be run anywhere,
+ * by any compiler, in a second. */
+#define _GNU_SOURCE
+#include "io_test.h"
+
+#include <stdlib.h>
+
+#include <wengert/atomicfile.h>
+#include <wengert/rng.h>
+
+#define WGT_FUZZ_NPZ fuzz_npz
+#define WGT_FUZZ_TEXT fuzz_text
+#define WGT_FUZZ_VOCAB fuzz_vocab
+#include "../fuzz/fuzz_npz.c"
+#include "../fuzz/fuzz_text.c"
+#include "../fuzz/fuzz_vocab.c"
+
+typedef int (*target)(const uint8_t *, size_t);
+
+static void mutate(target run, const char *seed, size_t size, int rounds)
+{
+    assert_int_equal(run((const uint8_t *)seed, size), 0);
+    wg_rng rng;
+    wg_rng_init(&rng, 1, "tests.fuzz");
+    for (int i = 0; i < rounds; i++) {
+        size_t n = size + wg_rng_below(&rng, 2) * wg_rng_below(&rng, 20);
+        uint8_t *bytes = calloc(1, n + 1);
+        memcpy(bytes, seed, size);
+        for (uint32_t k = 0; k <= wg_rng_below(&rng, 6); k++) switch (wg_rng_below(&rng, 4)) {
+            case 0:
+                bytes[wg_rng_below(&rng, (uint32_t)n)] ^= (uint8_t)(1 << wg_rng_below(&rng, 8));
+                break;
+            case 1: bytes[wg_rng_below(&rng, (uint32_t)n)] = (uint8_t)wg_rng_u32(&rng); break;
+            case 2:
+                bytes[wg_rng_below(&rng, (uint32_t)n)] = wg_rng_below(&rng, 2) ? 0xff : 0;
+                break;
+            default: {
+                uint32_t to = wg_rng_below(&rng, (uint32_t)n),
+                         from = wg_rng_below(&rng, (uint32_t)n);
+                size_t most = n - (to > from ? to : from);
+                memmove(bytes + to, bytes + from, most < 8 ? most : 8);
+            }
+            }
+        if (wg_rng_below(&rng, 8) == 0) n = wg_rng_below(&rng, (uint32_t)n + 1);
+        uint8_t *exact = malloc(n + !n);
+        memcpy(exact, bytes, n);
+        run(exact, n);
+        free(exact);
+        free(bytes);
+    }
+}
+
+static void test_npz(void **state)
+{
+    (void)state;
+    wg_npz_writer *w;
+    wg_tensor *t;
+    char *bytes;
+    size_t size;
+    WGT_OK(wg_tensor_new(WG_F32, WG_SHAPE(4, 16), &t, NULL), NULL);
+    WGT_OK(wg_npz_create(io_path("a"), NULL, &w, NULL), NULL);
+    WGT_OK(wg_npz_add_tensor(w, "W", t, NULL), NULL);
+    WGT_OK(wg_npz_add_bytes(w, "c.json", "{}", 2, NULL), NULL);
+    WGT_OK(wg_npz_finish(w, NULL), NULL);
+    WGT_OK(wg_file_read(io_path("a"), 0, &bytes, &size, NULL), NULL);
+    mutate(fuzz_npz, bytes, size, 20000);
+    wg_free(bytes);
+    wg_tensor_free(t);
+    assert_int_equal(fuzz_npz((const uint8_t *)"", 0), 0);
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    static const char text[] = "one two\r\n\xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80\n\nlast";
+    char *bytes;
+    size_t size;
+    mutate(fuzz_text, text, sizeof text - 1, 3000);
+    WGT_OK(wg_file_read(io_gzip("b", text), 0, &bytes, &size, NULL), NULL);
+    mutate(fuzz_text, bytes, size, 3000);
+    wg_free(bytes);
+}
+
+static void test_vocab(void **state)
+{
+    (void)state;
+    static const char text[] = "wengert-vocabulary 1 7\n<pad>\t0\n<unk>\t2\n<s>\t0\n</s>\t0\n"
+                               "the\t9\na\\x20b\t2\n\xC3\xA4\t2\n";
+    wg_vocab *v;
+    WGT_OK(wg_vocab_parse("seed", text, sizeof text - 1, &v, NULL), NULL);
+    wg_vocab_free(v);
+    mutate(fuzz_vocab, text, sizeof text - 1, 20000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_npz), cmocka_unit_test(test_text),
+                                       cmocka_unit_test(test_vocab)};
+    return cmocka_run_group_tests(tests, io_setup, io_teardown);
+}
