@@ -166,6 +166,10 @@ static wg_status read_pair(wg_corpus *c, wg_reader *const reader[2], const wg_co
     if (!text[0]) return WG_OK;
     *more = true;
     int64_t line = ++c->report.lines;
+    /* Shuffling draws 32-bit numbers. */
+    if (line == INT32_MAX)
+        return wg_error_set(err, WG_ELIMIT, "%s: more than %d lines", wg_reader_name(reader[0]),
+                            INT32_MAX - 1);
     if (!reserve_pair(c)) return no_memory(err);
     const char *name[2] = {wg_reader_name(reader[0]), wg_reader_name(reader[reader[1] ? 1 : 0])};
     if (c->sides == 2 && !reader[1]) {
