@@ -75,6 +75,8 @@ static const pass passes[] = {
     {"merge scans", wg__pass_merge_scans},
     {"dead code", wg__pass_dead},
     {"common subexpressions", wg__pass_cse},
+    {"hoist", wg__pass_hoist},
+    {"sink", wg__pass_sink},
     {"dead code again", wg__pass_dead},
     {"fuse", wg__pass_fuse},
 };

@@ -1,0 +1,272 @@
+/* Passes over scans: hoist and sink.
+ *
+ * Hoist: a product of a sequence's slice with a loop constant depends on no state, so it runs once
+ * before the loop over all T B rows, and its slices become a sequence. Sink: a sum of products
+ * A_t^T B_t is one product over the stacked A and B after the loop (the weight gradients); a
+ * stacked output that is a product with a loop constant is one product over the stacked left
+ * operand (the input gradients); a sum over rows likewise (the bias gradients). Only products move:
+ * cheap elementwise work stays fused in the loop. */
+#include <string.h>
+
+#include "../builtin.h"
+#include "../graph.h"
+
+/* Slot number of a body value among `list`, or -1. */
+static int32_t slot_of(const int32_t *list, int32_t n, int32_t v)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (list[i] == v) return i;
+    return -1;
+}
+
+static wg_shape stacked_shape(wg_shape s, int64_t steps)
+{
+    memmove(s.dim + 1, s.dim, (WG_MAX_AXES - 1) * sizeof s.dim[0]);
+    s.dim[0] = steps;
+    s.rank++;
+    return s;
+}
+
+static int32_t add_view(wg__graph *g, int32_t v, wg_shape shape)
+{
+    wg_type t = {g->values[v].type.dtype, shape};
+    wg__gnode *n = wg__graph_add(g, &wg__op_view_as, &v, 1, &shape, sizeof shape, &t, 1);
+    return n ? n->first_out : -1;
+}
+
+/* [T,B,K] seen as [T B,K]. */
+static int32_t as_rows(wg__graph *g, int32_t v)
+{
+    const wg_shape *s = &g->values[v].type.shape;
+    return add_view(g, v, WG_SHAPE(s->dim[0] * s->dim[1], s->dim[2]));
+}
+
+static bool rank2(const wg__graph *g, int32_t v)
+{
+    return g->values[v].type.shape.rank == 2;
+}
+
+static int uses(const wg__graph *b, int32_t v)
+{
+    int n = 0;
+    for (int32_t i = 0; i < b->n_nodes; i++)
+        for (int j = 0; j < b->nodes[i].n_in; j++) n += b->nodes[i].in[j] == v;
+    return n;
+}
+
+static int outputs(const wg__graph *b, int32_t v)
+{
+    int n = 0;
+    for (int i = 0; i < b->n_out; i++) n += b->out[i] == v;
+    return n;
+}
+
+/* ---- hoist ---- */
+
+/* x_t W with x_t a slot of a sequence and W a loop constant. */
+static bool can_hoist(const wg__graph *b, const wg__gnode *n)
+{
+    if (!(n->op->traits & WG_OP_PRODUCT) || n->n_in != 2 || n->n_out != 1) return false;
+    const wg_product_attr *a = n->attr;
+    return !a->trans_a && rank2(b, n->in[0]) && rank2(b, n->in[1]) &&
+           slot_of(b->seq, b->n_seq, n->in[0]) >= 0 &&
+           slot_of(b->constant, b->n_const, n->in[1]) >= 0 && !b->values[n->first_out].watch;
+}
+
+static bool hoist_one(wg__graph *g, int32_t at, int32_t which)
+{
+    wg__graph *b = g->nodes[at].body;
+    const wg__gnode p = b->nodes[which];
+    wg__scan_attr attr = *(const wg__scan_attr *)g->nodes[at].attr;
+    int32_t x = g->nodes[at].in[slot_of(b->seq, b->n_seq, p.in[0])];
+    int32_t w = g->nodes[at].in[b->n_seq + b->n_carry + slot_of(b->constant, b->n_const, p.in[1])];
+    wg_type step = b->values[p.first_out].type;
+    int32_t in[2] = {as_rows(g, x), w};
+    if (in[0] < 0) return false;
+    wg_type rows = {step.dtype, WG_SHAPE(attr.steps * step.shape.dim[0], step.shape.dim[1])};
+    wg__gnode *product = wg__graph_add(g, p.op, in, 2, p.attr, p.attr_size, &rows, 1);
+    if (!product) return false;
+    product->scope = p.scope;
+    int32_t seq = add_view(g, product->first_out, stacked_shape(step.shape, attr.steps));
+    if (seq < 0) return false;
+    /* In the body a new slot stands for the product. */
+    wg__leaf_attr leaf;
+    memset(&leaf, 0, sizeof leaf);
+    leaf.shape = step.shape;
+    leaf.dtype = (int32_t)step.dtype;
+    leaf.number = b->n_values;
+    wg__gnode *in_slot = wg__graph_add(b, &wg__op_body_in, NULL, 0, &leaf, sizeof leaf, &step, 1);
+    int32_t *seqs = wg__arena_alloc(g->arena, ((size_t)b->n_seq + 1) * sizeof *seqs);
+    int32_t n_in = g->nodes[at].n_in;
+    int32_t *operands = wg__arena_alloc(g->arena, ((size_t)n_in + 1) * sizeof *operands);
+    wg__scan_attr *grown = wg__arena_copy(g->arena, &attr, sizeof attr);
+    if (!in_slot || !seqs || !operands || !grown) return false;
+    int32_t slot = in_slot->first_out;
+    wg__graph_replace(b, p.first_out, slot);
+    b->nodes[which].live = 0;
+    memcpy(seqs, b->seq, (size_t)b->n_seq * sizeof *seqs);
+    seqs[b->n_seq] = slot;
+    b->seq = seqs;
+    memcpy(operands, g->nodes[at].in, (size_t)b->n_seq * sizeof *operands);
+    operands[b->n_seq] = seq;
+    memcpy(operands + b->n_seq + 1, g->nodes[at].in + b->n_seq,
+           (size_t)(n_in - b->n_seq) * sizeof *operands);
+    b->n_seq++;
+    grown->n_seq++;
+    g->nodes[at].in = operands;
+    g->nodes[at].n_in++;
+    g->nodes[at].attr = grown;
+    return true;
+}
+
+bool wg__pass_hoist(wg__graph *g)
+{
+    bool changed = false;
+    int32_t n = g->n_nodes;
+    for (int32_t i = 0; i < n; i++) {
+        if (!g->nodes[i].body) continue;
+        if (!wg__pass_hoist(g->nodes[i].body)) return false;
+        wg__graph *b = g->nodes[i].body;
+        bool here = false;
+        for (int32_t k = 0, m = b->n_nodes; k < m; k++) {
+            if (!b->nodes[k].live || !can_hoist(b, &b->nodes[k])) continue;
+            if (!hoist_one(g, i, k)) return false;
+            here = true;
+        }
+        if (here && !wg__graph_sort(b)) return false;
+        changed |= here;
+    }
+    return !changed || wg__graph_sort(g);
+}
+
+/* ---- sink ---- */
+
+typedef enum sink_kind { SINK_NONE, SINK_SUM_PRODUCT, SINK_SUM_ROWS, SINK_OUTPUT } sink_kind;
+
+static sink_kind can_sink(const wg__graph *b, int out)
+{
+    int32_t v = b->out[out];
+    const wg__gnode *n = &b->nodes[b->values[v].node];
+    if (out < b->n_carry || b->values[v].watch || uses(b, v) > 0 || outputs(b, v) > 1)
+        return SINK_NONE;
+    bool sum = out >= b->n_carry + b->n_y;
+    if (n->op->traits & WG_OP_PRODUCT && n->n_in == 2 && n->n_out == 1 && rank2(b, n->in[0]) &&
+        rank2(b, n->in[1])) {
+        const wg_product_attr *a = n->attr;
+        bool w = slot_of(b->constant, b->n_const, n->in[1]) >= 0;
+        bool left = slot_of(b->constant, b->n_const, n->in[0]) >= 0;
+        if (sum && a->trans_a && !a->trans_b && !w && !left) return SINK_SUM_PRODUCT;
+        if (!sum && !a->trans_a && w && !left) return SINK_OUTPUT;
+    }
+    if (sum && n->op == &wg__op_sum_to && rank2(b, n->in[0]) && b->values[v].type.shape.rank == 1 &&
+        slot_of(b->constant, b->n_const, n->in[0]) < 0)
+        return SINK_SUM_ROWS;
+    return SINK_NONE;
+}
+
+/* The stack over time of body value v: a sequence's operand, or an output of the rebuilt scan. */
+static int32_t stack_of(const wg__graph *b, const wg__gnode *scan, int32_t v)
+{
+    int32_t s = slot_of(b->seq, b->n_seq, v);
+    if (s >= 0) return scan->in[s];
+    return scan->first_out + b->n_carry + slot_of(b->out + b->n_carry, b->n_y, v);
+}
+
+static bool sink_scan(wg__graph *g, int32_t at)
+{
+    wg__graph *b = g->nodes[at].body;
+    wg__gnode old = g->nodes[at];
+    int32_t n_old = b->n_out, most = 3 * n_old + 1;
+    sink_kind *kind = wg__arena_calloc(g->arena, (size_t)n_old + 1, sizeof *kind);
+    int32_t *out = wg__arena_alloc(g->arena, (size_t)most * sizeof *out);
+    int32_t *was = wg__arena_alloc(g->arena, (size_t)most * sizeof *was); /* old output, or -1 */
+    wg_type *types = wg__arena_alloc(g->arena, (size_t)most * sizeof *types);
+    if (!kind || !out || !was || !types) return false;
+    bool any = false;
+    for (int i = 0; i < n_old; i++) any |= (kind[i] = can_sink(b, i)) != SINK_NONE;
+    if (!any) return true;
+    wg__scan_attr attr = *(const wg__scan_attr *)old.attr;
+    int32_t n = 0, n_y = 0, n_sum = 0;
+    for (int i = 0; i < b->n_carry + b->n_y; i++) {
+        if (kind[i] != SINK_NONE) continue;
+        was[n] = i;
+        n_y += i >= b->n_carry;
+        out[n++] = b->out[i];
+    }
+    for (int i = 0; i < n_old; i++) {
+        if (kind[i] == SINK_NONE) continue;
+        const wg__gnode *p = &b->nodes[b->values[b->out[i]].node];
+        for (int j = 0; j < (kind[i] == SINK_SUM_PRODUCT ? 2 : 1); j++) {
+            if (slot_of(b->seq, b->n_seq, p->in[j]) >= 0 ||
+                slot_of(out + b->n_carry, n_y, p->in[j]) >= 0)
+                continue;
+            was[n] = -1;
+            out[n++] = p->in[j];
+            n_y++;
+        }
+    }
+    for (int i = b->n_carry + b->n_y; i < n_old; i++) {
+        if (kind[i] != SINK_NONE) continue;
+        was[n] = i;
+        n_sum++;
+        out[n++] = b->out[i];
+    }
+    for (int i = 0; i < n; i++) {
+        types[i] = b->values[out[i]].type;
+        if (i >= b->n_carry && i < b->n_carry + n_y)
+            types[i].shape = stacked_shape(types[i].shape, attr.steps);
+    }
+    int32_t *old_out = b->out;
+    attr.n_y = n_y;
+    attr.n_sum = n_sum;
+    wg__gnode *made = wg__graph_add(g, old.op, old.in, old.n_in, &attr, sizeof attr, types, n);
+    if (!made) return false;
+    made->body = b;
+    made->scope = old.scope;
+    made->file = old.file;
+    made->line = old.line;
+    wg__gnode scan = *made;
+    b->out = out;
+    b->n_out = n;
+    b->n_y = n_y;
+    b->n_sum = n_sum;
+    g->nodes[at].live = 0;
+    g->nodes[at].body = NULL;
+    for (int i = 0; i < n; i++)
+        if (was[i] >= 0) {
+            g->values[scan.first_out + i].watch = g->values[old.first_out + was[i]].watch;
+            wg__graph_replace(g, old.first_out + was[i], scan.first_out + i);
+        }
+    for (int i = 0; i < n_old; i++) {
+        if (kind[i] == SINK_NONE) continue;
+        const wg__gnode p = b->nodes[b->values[old_out[i]].node];
+        wg_type step = b->values[old_out[i]].type, result = step;
+        int32_t in[2] = {as_rows(g, stack_of(b, &scan, p.in[0])), -1};
+        if (kind[i] == SINK_SUM_PRODUCT)
+            in[1] = as_rows(g, stack_of(b, &scan, p.in[1]));
+        else if (kind[i] == SINK_OUTPUT)
+            in[1] = scan.in[b->n_seq + b->n_carry + slot_of(b->constant, b->n_const, p.in[1])];
+        if (kind[i] == SINK_OUTPUT)
+            result.shape = WG_SHAPE(attr.steps * step.shape.dim[0], step.shape.dim[1]);
+        if (in[0] < 0 || (p.n_in == 2 && in[1] < 0)) return false;
+        wg__gnode *sunk = wg__graph_add(g, p.op, in, p.n_in, p.attr, p.attr_size, &result, 1);
+        if (!sunk) return false;
+        sunk->scope = p.scope;
+        int32_t v = sunk->first_out;
+        if (kind[i] == SINK_OUTPUT) v = add_view(g, v, stacked_shape(step.shape, attr.steps));
+        if (v < 0) return false;
+        wg__graph_replace(g, old.first_out + i, v);
+    }
+    return true;
+}
+
+bool wg__pass_sink(wg__graph *g)
+{
+    bool any = false;
+    for (int32_t i = 0, n = g->n_nodes; i < n; i++) {
+        if (!g->nodes[i].body) continue;
+        any = true;
+        if (!wg__pass_sink(g->nodes[i].body) || !sink_scan(g, i)) return false;
+    }
+    return !any || wg__graph_sort(g);
+}
