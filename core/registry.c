@@ -131,6 +131,14 @@ void wg__registry_freeze(void)
     pthread_mutex_unlock(&registry.lock);
 }
 
+bool wg__registry_frozen(void)
+{
+    pthread_mutex_lock(&registry.lock);
+    bool frozen = registry.frozen;
+    pthread_mutex_unlock(&registry.lock);
+    return frozen;
+}
+
 static wg_status register_entry(table *t, name_fn name_of, const char *what, const void *entry,
                                 wg_error *err)
 {

@@ -17,4 +17,7 @@ wg_status wg__check_name(const char *what, const char *name, wg_error *err);
 /* WG_OK, or what was wrong with the first built-in descriptor that was refused. */
 wg_status wg__registry_builtin_status(wg_error *err);
 
+/* Was the first tape made? Then nothing can be registered any more. */
+bool wg__registry_frozen(void);
+
 #endif

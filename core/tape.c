@@ -160,14 +160,20 @@ static void fail_v(wg_tape *tape, wg_status status, const char *fmt, va_list arg
     poison(tape, status, message);
 }
 
-wg_var wg_tape_fail(wg_tape *tape, wg_status status, const char *fmt, ...)
+wg_var wg_tape_failv(wg_tape *tape, wg_status status, const char *fmt, va_list args)
 {
     if (!tape) return WG_NONE;
+    fail_v(tape, status, fmt, args);
+    return wg__var(tape, -1);
+}
+
+wg_var wg_tape_fail(wg_tape *tape, wg_status status, const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    fail_v(tape, status, fmt, args);
+    wg_var v = wg_tape_failv(tape, status, fmt, args);
     va_end(args);
-    return wg__var(tape, -1);
+    return v;
 }
 
 wg_status wg__tape_fail_v(wg_tape *tape, wg_status status, const char *fmt, ...)
@@ -186,11 +192,16 @@ wg_status wg_tape_status(const wg_tape *tape, wg_error *err)
     return tape->status;
 }
 
+wg_status wg_infer_failv(wg_infer *c, wg_status status, const char *fmt, va_list args)
+{
+    return wg_error_setv(c ? c->err : NULL, status, fmt, args);
+}
+
 wg_status wg_infer_fail(wg_infer *c, wg_status status, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    wg_status s = wg_error_setv(c ? c->err : NULL, status, fmt, args);
+    wg_status s = wg_infer_failv(c, status, fmt, args);
     va_end(args);
     return s;
 }

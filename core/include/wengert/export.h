@@ -6,7 +6,13 @@
 #define WENGERT_EXPORT_H
 
 #if defined(__GNUC__)
+#if defined(WENGERT_PLUGIN) && !defined(WENGERT_STATIC_PLUGIN)
+/* In a plugin the functions are forwarders of its own (plugin.h), which must not be mixed up with
+ * those of a library that the process holds as well. */
+#define WG_API __attribute__((visibility("hidden")))
+#else
 #define WG_API __attribute__((visibility("default")))
+#endif
 #define WG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define WG_MUST_CHECK __attribute__((warn_unused_result))
 #else

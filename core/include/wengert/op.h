@@ -50,6 +50,8 @@ typedef struct wg_infer {
 } wg_infer;
 /* Returns `status` after noting the message; the recorder puts op name and scope before it. */
 WG_API wg_status wg_infer_fail(wg_infer *c, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
+WG_API wg_status wg_infer_failv(wg_infer *c, wg_status status, const char *fmt, va_list args)
+    WG_PRINTF(3, 0);
 
 /* A value at run time. stride in elements; data points at element [0,...,0]. */
 typedef struct wg_view {

@@ -41,6 +41,8 @@ WG_API wg_status wg_tape_status(const wg_tape *tape, wg_error *err);
 /* Poisons the tape (the first message wins) and returns a poisoned var: for functions that record
  * and find an error of their own. */
 WG_API wg_var wg_tape_fail(wg_tape *tape, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
+WG_API wg_var wg_tape_failv(wg_tape *tape, wg_status status, const char *fmt, va_list args)
+    WG_PRINTF(3, 0);
 /* Number of nodes recorded so far. */
 WG_API int64_t wg_tape_length(const wg_tape *tape);
 
