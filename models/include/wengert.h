@@ -5,10 +5,12 @@
 #include <wengert/cell.h>
 #include <wengert/export.h>
 #include <wengert/gradcheck.h>
+#include <wengert/host_api.h>
 #include <wengert/memory.h>
 #include <wengert/op.h>
 #include <wengert/parallel.h>
 #include <wengert/param.h>
+#include <wengert/plugin.h>
 #include <wengert/program.h>
 #include <wengert/rng.h>
 #include <wengert/scan.h>
