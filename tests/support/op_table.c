@@ -311,7 +311,7 @@ static void check_broadcast_form(const wgt_op_row *row, const wg_shape *shape)
 static void check_broadcast(void **state)
 {
     const wgt_op_row *row = *state;
-    static const char *const forms1[] = {"", "1", "N", "MN", "BMN", "BTNKMH"};
+    static const char *const forms1[] = {"", "1", "N", "MN", "BMN", "BTN1B1"};
     static const char *const forms2[] = {"", "N", "1N", "M1", "MN", "BMN", "B1N"};
     static const char *const forms3[] = {"", "N", "M1", "MN"};
     if (!row->broadcasts) return;

@@ -1,0 +1,213 @@
+/* Row kernels against plain loops in f64: every length around the vector sizes, rows longer than a
+ * block, in place, infinities, NaN and masks; both dtypes, each instruction set of the CPU. */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <wengert/rng.h>
+
+#include "kernels/kernels.h"
+
+enum { LONGEST = 10007 };
+
+static double wide[LONGEST];              /* the row */
+static float x32[LONGEST], y32[LONGEST];  /* row and result in f32 */
+static double x64[LONGEST], y64[LONGEST]; /* in f64 */
+static uint8_t mask[LONGEST];
+
+static const int64_t lengths[] = {0,  1,  2,  3,   7,   8,   9,   15,  16,   17,   31,   33,
+                                  63, 64, 65, 129, 255, 256, 257, 511, 1000, 4096, 4097, LONGEST};
+#define N_LENGTHS (sizeof lengths / sizeof lengths[0])
+
+typedef struct setting {
+    const wg__kernels *k;
+    int dtype;
+    void *x, *y;
+    int64_t n;
+    double tol;
+} setting;
+
+static double get(const setting *s, const void *row, int64_t i)
+{
+    return s->dtype == WG_F32 ? (double)((const float *)row)[i] : ((const double *)row)[i];
+}
+
+static void draw(double low, double high)
+{
+    wg_rng rng;
+    wg_rng_init(&rng, 5, "rows");
+    for (int i = 0; i < LONGEST; i++) {
+        x32[i] = (float)(low + (high - low) * wg_rng_uniform(&rng));
+        wide[i] = x64[i] = (double)x32[i];
+        mask[i] = (uint8_t)(wg_rng_below(&rng, 3) ? 1 + wg_rng_below(&rng, 255) : 0);
+    }
+}
+
+static void everywhere(void (*check)(const setting *s))
+{
+    for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
+        for (int d = 0; d < WG_FLOAT_DTYPES; d++) {
+            for (size_t i = 0; i < N_LENGTHS; i++) {
+                const setting s = {.k = wg__kernels_for(isa),
+                                   .dtype = d,
+                                   .x = d == WG_F32 ? (void *)x32 : (void *)x64,
+                                   .y = d == WG_F32 ? (void *)y32 : (void *)y64,
+                                   .n = lengths[i],
+                                   .tol = d == WG_F32 ? 2e-6 : 1e-13};
+                check(&s);
+            }
+        }
+    }
+}
+
+static void near(const setting *s, const char *what, double got, double wanted, double scale)
+{
+    /* a step of denormals is allowed on top */
+    if (got == wanted || fabs(got - wanted) <= s->tol * scale + 3e-45) return;
+    fail_msg("%s, dtype %d, n %lld: %.17g instead of %.17g", what, s->dtype, (long long)s->n, got,
+             wanted);
+}
+
+static void check_sums(const setting *s)
+{
+    double sum = 0, size = 0, square = 0, most = -INFINITY, dot = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        sum += wide[i], size += fabs(wide[i]), square += wide[i] * wide[i];
+        most = fmax(most, wide[i]);
+        dot += wide[i] * wide[s->n - 1 - i];
+        if (s->dtype == WG_F32)
+            y32[i] = x32[s->n - 1 - i];
+        else
+            y64[i] = x64[s->n - 1 - i];
+    }
+    near(s, "sum", s->k->row_sum[s->dtype](s->x, s->n), sum, size);
+    near(s, "sumsq", s->k->row_sumsq[s->dtype](s->x, s->n), square, square);
+    assert_true(s->k->row_max[s->dtype](s->x, s->n) == most);
+    near(s, "dot", s->k->row_dot[s->dtype](s->x, s->y, s->n), dot, square);
+    s->k->row_axpy[s->dtype](-2.5, s->x, s->y, s->n);
+    for (int64_t i = 0; i < s->n; i++)
+        near(s, "axpy", get(s, s->y, i), wide[s->n - 1 - i] - 2.5 * wide[i], 20);
+}
+
+static void sums(void **state)
+{
+    (void)state;
+    draw(-3, 5);
+    everywhere(check_sums);
+}
+
+static void check_exponentials(const setting *s)
+{
+    if (s->n == 0) {
+        assert_true(s->k->row_sumexp[s->dtype](s->x, 0, 0) == 0);
+        s->k->softmax_row[s->dtype](s->x, s->y, 0);
+        s->k->log_softmax_row[s->dtype](s->x, s->y, 0);
+        return;
+    }
+    double m = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < s->n; i++) m = fmax(m, wide[i]);
+    for (int64_t i = 0; i < s->n; i++) sum += exp(wide[i] - m);
+    near(s, "sumexp", s->k->row_sumexp[s->dtype](s->x, m, s->n), sum, sum);
+    near(s, "exp_sub", s->k->exp_sub_row[s->dtype](s->x, m, s->y, s->n), sum, sum);
+    for (int64_t i = 0; i < s->n; i++) near(s, "e", get(s, s->y, i), exp(wide[i] - m), 1);
+    s->k->softmax_row[s->dtype](s->x, s->y, s->n);
+    for (int64_t i = 0; i < s->n; i++)
+        near(s, "softmax", get(s, s->y, i), exp(wide[i] - m) / sum, exp(wide[i] - m) / sum);
+    s->k->log_softmax_row[s->dtype](s->x, s->y, s->n);
+    for (int64_t i = 0; i < s->n; i++)
+        near(s, "log softmax", get(s, s->y, i), wide[i] - m - log(sum), 10);
+}
+
+static void exponentials(void **state)
+{
+    (void)state;
+    draw(-6, 4);
+    everywhere(check_exponentials);
+    draw(900, 1000); /* far beyond what e^x can hold */
+    everywhere(check_exponentials);
+}
+
+static void check_masked(const setting *s)
+{
+    double m = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        if (!mask[i]) { /* what is masked out must not matter */
+            x32[i] = i % 2 ? NAN : INFINITY;
+            x64[i] = (double)x32[i];
+        } else {
+            m = fmax(m, wide[i]);
+        }
+    }
+    for (int64_t i = 0; i < s->n; i++) sum += mask[i] ? exp(wide[i] - m) : 0;
+    memcpy(s->y, s->x, (size_t)s->n * (s->dtype == WG_F32 ? sizeof(float) : sizeof(double)));
+    s->k->softmax_masked_row[s->dtype](s->y, mask, s->y, s->n); /* in place */
+    for (int64_t i = 0; i < s->n; i++) {
+        const double wanted = mask[i] ? exp(wide[i] - m) / sum : 0;
+        near(s, "masked softmax", get(s, s->y, i), wanted, wanted);
+    }
+}
+
+static void masked(void **state)
+{
+    (void)state;
+    draw(-4, 4);
+    everywhere(check_masked);
+}
+
+static void check_special(const setting *s)
+{
+    if (s->n == 0) return;
+    for (int64_t i = 0; i < s->n; i++) x32[i] = -INFINITY, x64[i] = -INFINITY;
+    assert_true(s->k->row_max[s->dtype](s->x, s->n) == -INFINITY);
+    s->k->softmax_row[s->dtype](s->x, s->y, s->n);
+    for (int64_t i = 0; i < s->n; i++) assert_true(get(s, s->y, i) == 0);
+    const int64_t places[] = {0, s->n / 2, s->n - 1};
+    for (int p = 0; p < 3; p++) { /* one finite entry takes it all; a NaN is never lost */
+        const int64_t at = places[p];
+        x32[at] = 3, x64[at] = 3;
+        s->k->softmax_row[s->dtype](s->x, s->y, s->n);
+        for (int64_t i = 0; i < s->n; i++) assert_true(get(s, s->y, i) == (i == at ? 1 : 0));
+        x32[at] = NAN, x64[at] = NAN;
+        assert_true(isnan(s->k->row_max[s->dtype](s->x, s->n)));
+        assert_true(isnan(s->k->row_sum[s->dtype](s->x, s->n)));
+        s->k->softmax_row[s->dtype](s->x, s->y, s->n);
+        for (int64_t i = 0; i < s->n; i++) assert_true(isnan(get(s, s->y, i)));
+        x32[at] = -INFINITY, x64[at] = -INFINITY;
+    }
+}
+
+static void special(void **state)
+{
+    (void)state;
+    everywhere(check_special);
+}
+
+/* The order of a sum depends on n alone: the same row at another alignment gives the same bits. */
+static void alignment_does_not_matter(void **state)
+{
+    (void)state;
+    draw(-3, 5);
+    for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
+        const wg__kernels *k = wg__kernels_for(isa);
+        for (int shift = 1; shift < 9; shift++) {
+            memmove(y32 + shift, x32, 5000 * sizeof(float));
+            assert_true(k->row_sum[WG_F32](y32 + shift, 5000) == k->row_sum[WG_F32](x32, 5000));
+            assert_true(k->row_sumexp[WG_F32](y32 + shift, 5, 5000) ==
+                        k->row_sumexp[WG_F32](x32, 5, 5000));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums),
+        cmocka_unit_test(exponentials),
+        cmocka_unit_test(masked),
+        cmocka_unit_test(special),
+        cmocka_unit_test(alignment_does_not_matter),
+    };
+    return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
+}
