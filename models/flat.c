@@ -1,0 +1,55 @@
+/* Passes over flat arrays of parameters, in f32 and f64 from one source (flat_body.h). They are
+ * bound by memory, so nothing but vector code of any width is needed; that takes a square root
+ * without errno. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")
+#endif
+#include "flat.h"
+
+#include <math.h>
+
+#define T float
+#define ROOT sqrtf
+#define NAME(x) x##_f32
+#include "flat_body.h"
+#undef T
+#undef ROOT
+#undef NAME
+
+#define T double
+#define ROOT sqrt
+#define NAME(x) x##_f64
+#include "flat_body.h"
+
+double wg__flat_squares(wg_dtype dtype, const void *g, int64_t begin, int64_t end,
+                        const wg__flat_grad *grad)
+{
+    if (dtype == WG_F64)
+        return squares_f64((const double *)g + begin, end - begin, grad->scale, grad->limit);
+    return squares_f32((const float *)g + begin, end - begin, (float)grad->scale,
+                       (float)grad->limit);
+}
+
+void wg__flat_sgd(wg_dtype dtype, const wg__flat_update *u, int64_t begin, int64_t end)
+{
+    if (dtype == WG_F64)
+        sgd_f64(u, begin, end);
+    else
+        sgd_f32(u, begin, end);
+}
+
+void wg__flat_momentum(wg_dtype dtype, const wg__flat_update *u, int64_t begin, int64_t end)
+{
+    if (dtype == WG_F64)
+        momentum_f64(u, begin, end);
+    else
+        momentum_f32(u, begin, end);
+}
+
+void wg__flat_adam(wg_dtype dtype, const wg__flat_update *u, int64_t begin, int64_t end)
+{
+    if (dtype == WG_F64)
+        adam_f64(u, begin, end);
+    else
+        adam_f32(u, begin, end);
+}
