@@ -152,7 +152,7 @@ static wg_status product_one(const product_run *r, const matrix *a, const matrix
     bool ta = false, tb = false;
     int64_t lda = 0, ldb = 0;
     bool a_fits = blas_layout(a, &ta, &lda), b_fits = blas_layout(b, &tb, &ldb);
-    if (a_fits && b_fits)
+    if ((a_fits && b_fits) || k == 0) /* of no terms: zeros, and no operand is read */
         return wg__gemm(dtype, ta, tb, m, n, k, a->data, lda, b->data, ldb, out, n,
                         r->inner_threads, err);
     char *pa = workspace, *pb = workspace + panel_bytes(r->esize, k, m);
@@ -177,7 +177,8 @@ static void product_range(void *user, int64_t begin, int64_t end, int worker)
 {
     const product_run *r = user;
     int64_t size = (int64_t)r->esize;
-    char *workspace = (char *)r->c->workspace + (size_t)worker * r->workspace_each;
+    char *workspace = r->c->workspace;
+    if (r->workspace_each) workspace += (size_t)worker * r->workspace_each;
     for (int64_t i = begin; i < end; i++) {
         int64_t rest = i, ao = 0, bo = 0;
         for (int axis = r->plan.batch_rank - 1; axis >= 0; axis--) {

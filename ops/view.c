@@ -198,8 +198,10 @@ static void offset_view(const wg_view *in, const wg_shape *shape, int64_t axis, 
 {
     wg_view v = *in;
     v.shape = *shape;
+    /* By number, not by pointer: a planner asks for offsets with no memory behind them yet. */
     if (wg_shape_count(shape) > 0)
-        v.data = (char *)in->data + start * in->stride[axis] * (int64_t)wg_dtype_size(in->dtype);
+        v.data = (void *)((uintptr_t)in->data + (uintptr_t)(start * in->stride[axis] *
+                                                            (int64_t)wg_dtype_size(in->dtype)));
     *out = v;
 }
 
