@@ -24,6 +24,7 @@
 
 #include <wengert/attention.h>
 #include <wengert/bleu.h>
+#include <wengert/optimizer.h>
 #include <wengert/rnn.h>
 
 #include <wengert/atomicfile.h>
