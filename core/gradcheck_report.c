@@ -74,6 +74,32 @@ static void put_worst(wg__text *t, const wg__gc *g, const wg_gradcheck_report *r
         wg__text_put(t, "  analytic / numeric = %.9g\n", r->analytic / r->numeric);
 }
 
+/* Outputs that are no numbers make every derivative one: say where it begins. */
+static void put_not_finite(wg__text *t, const wg__gc *g)
+{
+    const double *value = g->base;
+    for (int i = 0; i < g->n_out; i++) {
+        const wg_tensor *out = wg_program_output(g->value, i);
+        wg_shape shape = wg_tensor_shape(out);
+        int64_t count = wg_tensor_count(out), bad = 0, first = 0;
+        for (int64_t k = count - 1; k >= 0; k--)
+            if (!isfinite(value[k])) {
+                bad++;
+                first = k;
+            }
+        if (bad) {
+            wg__text_put(t, "not finite: output %d at ", i);
+            put_place(t, &shape, first);
+            wg__text_put(t, " is %s (%" PRId64 " of %" PRId64 " elements are not finite)\n",
+                         isnan(value[first]) ? "nan"
+                         : value[first] > 0  ? "inf"
+                                             : "-inf",
+                         bad, count);
+        }
+        value += count;
+    }
+}
+
 static void put_notes(wg__text *t, const wg_gradcheck_report *report)
 {
     for (int i = 0; i < report->n_leaves; i++) {
@@ -140,6 +166,7 @@ char *wg__gc_text(const wg__gc *g, const wg_gradcheck_report *report, int order,
         wg__text_plain(&t, report->first_wrong_op);
         wg__text_put(&t, "\n");
     }
+    put_not_finite(&t, g);
     put_notes(&t, report);
     put_equations(&t, g, out, n_out);
     wg__c_locale_leave(l);
