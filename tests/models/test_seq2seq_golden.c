@@ -1,9 +1,11 @@
 /* Ten Adam steps of small translators against PyTorch: logits, attention and gradients of the first
- * step, losses, norms and final parameters. Described in tests/golden/README.md. The optimiser is
- * written out in this file, so that what is compared is the model alone. */
+ * step, losses, norms and final parameters. Described in tests/golden/README.md. Once with the
+ * optimiser written out in this file, so that what is compared is the model alone, and once through
+ * the trainer and the optimiser that training uses. */
 #include "models_test.h"
 
 #include <wengert/seq2seq.h>
+#include <wengert/trainer.h>
 
 enum { STEPS = 10, MAX_PARAMS = 32 };
 
@@ -210,13 +212,58 @@ static void train(run *r)
     wg_tape_free(tape);
 }
 
-static void check(wg_dtype dtype, double tol)
+static const int32_t *ints(run *r, int k, const char *name, int64_t dim[2])
+{
+    wg_tensor *t = wgt_golden(&r->pool, r->npz, WG_I32, "batch%d/%s", k, name);
+    assert_non_null(t);
+    wg_shape shape = wg_tensor_shape(t);
+    dim[0] = shape.dim[0];
+    dim[1] = shape.dim[1];
+    return wg_tensor_cdata(t);
+}
+
+/* The same ten steps as a program that trains takes them. */
+static void train_with_trainer(run *r)
+{
+    wg_error err = {WG_OK, ""};
+    wg_optimizer *optimizer;
+    wg_trainer *trainer;
+    wg_optimizer_options adam = WG_OPTIMIZER_OPTIONS_INIT;
+    adam.clip_norm = 1;
+    const wg_tensor *losses = golden(r, "losses"), *norms = golden(r, "norms");
+    double late = r->dtype == WG_F32 ? 1e-4 : 1e-9;
+    WGT_OK(wg_optimizer_new(r->params, &adam, &optimizer, &err), &err);
+    WGT_OK(wg_trainer_new(r->model, r->params, optimizer, NULL, &trainer, &err), &err);
+    for (int k = 0; k < STEPS; k++) {
+        int64_t src[2], tgt[2], one[2];
+        wg_trainer_batch batch = {.size = sizeof batch};
+        wg_trainer_result result;
+        batch.source = ints(r, k % 2, "src", src);
+        batch.source_lengths = ints(r, k % 2, "src_lengths", one);
+        batch.target_in = ints(r, k % 2, "tgt_in", tgt);
+        batch.target_out = ints(r, k % 2, "tgt_out", tgt);
+        batch.target_lengths = ints(r, k % 2, "tgt_lengths", one);
+        batch.source_steps = src[0];
+        batch.target_steps = tgt[0];
+        batch.rows = src[1];
+        WGT_OK(wg_trainer_step(trainer, &batch, 0.01, &result, &err), &err);
+        WGT_NEAR(result.loss / result.count, wg_tensor_get(losses, k), late);
+        WGT_CLOSE(result.norm, wg_tensor_get(norms, k), late, 0);
+    }
+    for (int p = 0; p < wg_params_count(r->params); p++)
+        wgt_same(wg_params_name(r->params, p), wg_params_value(r->params, p),
+                 golden_param(r, "final", p), 10 * late);
+    wg_trainer_free(trainer);
+    wg_optimizer_free(optimizer);
+}
+
+static void check(wg_dtype dtype, double tol, void (*how)(run *))
 {
     wg_npz *npz = wgt_golden_open("tests/golden/seq2seq.npz");
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         run r = {.v = &variants[i], .dtype = dtype, .tol = tol, .npz = npz};
         setup(&r);
-        train(&r);
+        how(&r);
         wg_seq2seq_free(r.model);
         wg_params_free(r.params);
         wgt_pool_free(&r.pool);
@@ -227,17 +274,34 @@ static void check(wg_dtype dtype, double tol)
 static void test_f64(void **state)
 {
     (void)state;
-    check(WG_F64, 1e-10);
+    check(WG_F64, 1e-10, train);
 }
 
 static void test_f32(void **state)
 {
     (void)state;
-    check(WG_F32, 1e-5);
+    check(WG_F32, 1e-5, train);
+}
+
+static void test_trainer_f64(void **state)
+{
+    (void)state;
+    check(WG_F64, 1e-10, train_with_trainer);
+}
+
+static void test_trainer_f32(void **state)
+{
+    (void)state;
+    check(WG_F32, 1e-5, train_with_trainer);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_f64), cmocka_unit_test(test_f32)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f64),
+        cmocka_unit_test(test_f32),
+        cmocka_unit_test(test_trainer_f64),
+        cmocka_unit_test(test_trainer_f32),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
