@@ -96,6 +96,7 @@ static bool prune(wg__graph *g, int32_t at, const uint8_t *used)
                 g->values[first + i].name = g->values[from[i]].name;
                 wg__graph_replace(g, from[i], first + i);
             }
+            for (int i = 0; i < node->n_out; i++) g->values[node->first_out + i].node = -1;
             /* The copy takes the old node's place in the order. */
             wg__gnode t = g->nodes[at];
             g->nodes[at] = g->nodes[last];
@@ -136,7 +137,12 @@ bool wg__pass_dead(wg__graph *g)
     for (int32_t i = 0; i < g->n_nodes && ok; i++) {
         bool leaf = g->nodes[i].op == &wg__op_body_in || g->nodes[i].op == &wg__op_tensor ||
                     g->nodes[i].op == &wg__op_input;
-        if (!g->nodes[i].live && !leaf) continue;
+        if (!g->nodes[i].live && !leaf) {
+            /* Its values are nobody's now; passes must not follow them to a node. */
+            for (int j = 0; j < g->nodes[i].n_out; j++)
+                g->values[g->nodes[i].first_out + j].node = -1;
+            continue;
+        }
         g->nodes[i].live = 1;
         if (k != i) g->nodes[k] = g->nodes[i];
         for (int j = 0; j < g->nodes[k].n_out; j++) g->values[g->nodes[k].first_out + j].node = k;
