@@ -202,7 +202,7 @@ wg_status wg_rnn_run(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *opt
         pop_scope(tape, rnn);
     }
     wg_free(param);
-    if (!status) status = status_of(tape);
+    if (status_of(tape)) status = status_of(tape); /* the first error, not what came of it */
     *y = status ? wg_tape_fail(tape, status, "rnn '%s' failed", rnn->prefix) : x;
     for (int i = 0; final && i < n_states; i++) final[i] = status ? *y : last[i];
     return status;
@@ -246,6 +246,7 @@ wg_status wg_rnn_step(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *op
         pop_scope(tape, rnn);
     }
     wg_free(param);
+    if (status_of(tape)) status = status_of(tape);
     *y = status ? wg_tape_fail(tape, status, "rnn '%s' failed", rnn->prefix) : x;
     for (int i = 0; status && i < n_states; i++) next[i] = *y;
     return status;

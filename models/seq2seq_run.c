@@ -22,6 +22,13 @@ static wg_var drop(const wg_seq2seq *m, wg_var x, bool training, wg_var key, con
     return wg_dropout(x, m->config.dropout, key, stream, WG_NONE, 0);
 }
 
+/* The tape's first error where there is one, not what came of it later. */
+static wg_status first_error(wg_tape *tape, wg_status status)
+{
+    wg_status first = wg_tape_status(tape, NULL);
+    return first ? first : status;
+}
+
 /* ---- encoder ---- */
 
 /* The decoder's first state from the final states of the encoder. */
@@ -63,7 +70,7 @@ static wg_status encode(wg_tape *tape, const wg_seq2seq *m, wg_var src, wg_var l
         start->feed =
             wg_const(tape, wg_params_dtype(m->params), WG_SHAPE(wg_dim(src, 1), c->hidden), 0);
     wg_pop_scope(tape);
-    return status ? status : wg_tape_status(tape, NULL);
+    return first_error(tape, status);
 }
 
 /* ---- decoder ---- */
@@ -120,7 +127,12 @@ static void feeding_body(void *user, wg_scan_step *step)
     f->options.time = step->time;
     at.feed = step->carry[0];
     memcpy(at.state, step->carry + 1, (size_t)n * sizeof *at.state);
-    if (decoder_step(step->tape, f->m, &f->options, &at, step->x[0], &row, &weights, &next)) return;
+    wg_status status =
+        decoder_step(step->tape, f->m, &f->options, &at, step->x[0], &row, &weights, &next);
+    if (status) {
+        wg_tape_fail(step->tape, status, "seq2seq: a step of the decoder failed");
+        return;
+    }
     step->next[0] = next.feed;
     memcpy(step->next + 1, next.state, (size_t)n * sizeof *next.state);
     step->y[0] = row;
@@ -151,7 +163,7 @@ static wg_status run_feeding(wg_tape *tape, const wg_seq2seq *m, const wg_seq2se
     wg_status status = wg_scan(tape, &def, NULL, y, NULL);
     *rows = y[0];
     if (b->want_weights) *weights = y[1];
-    return status;
+    return first_error(tape, status);
 }
 
 /* All steps of the decoder at once: rows [T,B,...] that the output sees. */
@@ -227,7 +239,7 @@ wg_status wg_seq2seq_record_loss(wg_tape *tape, const wg_seq2seq *model,
     if (status) {
         bad = wg_tape_fail(tape, status, "seq2seq: loss failed");
         *loss = (wg_seq2seq_loss){bad, bad, bad, bad, bad};
-        return status;
+        return first_error(tape, status);
     }
     int64_t steps = wg_dim(batch->tgt_in, 0), width = wg_dim(batch->tgt_in, 1);
     int64_t positions = steps * width; /* fits: rows of this many elements exist already */
@@ -282,7 +294,7 @@ wg_status wg_seq2seq_record_step(wg_tape *tape, const wg_seq2seq *model, const w
     wg_var x = wg_embedding(param(tape, m, m->tgt_embed), word);
     status = decoder_step(tape, m, &options, at, x, &row, &w, next);
     wg_pop_scope(tape);
-    if (status) return status;
+    if (status) return first_error(tape, status);
     wg_push_scope(tape, "output");
     *log_probs = wg_log_softmax(output(tape, m, row));
     wg_pop_scope(tape);

@@ -472,6 +472,65 @@ static void test_out_of_memory(void **state)
     }
 }
 
+/* The same for recording: the tape says that memory ran out, or nobody noticed (a scope's name). */
+static wg_status record_all(const wg_seq2seq_config *c)
+{
+    wg_params *params = NULL;
+    wg_seq2seq *model = NULL;
+    wg_tape *tape = NULL;
+    wg_status status = wg_params_new(WG_F32, &params, NULL);
+    if (!status) status = wg_seq2seq_new(params, c, &model, NULL);
+    if (!status) status = wg_params_init(params, 1, NULL);
+    if (!status) status = wg_tape_new(&tape, NULL);
+    if (!status) {
+        wg_var ids = wg_const(tape, WG_I32, WG_SHAPE(T, B), 1);
+        wg_seq2seq_batch batch = {
+            .size = sizeof batch,
+            .src = ids,
+            .tgt_in = ids,
+            .tgt_out = ids,
+            .src_lengths = wg_const(tape, WG_I32, WG_SHAPE(B), T),
+            .key = wg_const(tape, WG_I32, WG_SHAPE(4), 1),
+            .training = true,
+            .want_weights = true,
+        };
+        wg_seq2seq_loss loss;
+        status = wg_seq2seq_record_loss(tape, model, &batch, &loss);
+        if (!status) {
+            wg_var word = wg_const(tape, WG_I32, WG_SHAPE(B), 1), y;
+            wg_seq2seq_point start, next;
+            status = wg_seq2seq_record_encoder(tape, model, ids, batch.src_lengths, &start);
+            if (!status)
+                status = wg_seq2seq_record_step(tape, model, &start, word, &y, NULL, &next);
+        }
+    }
+    wg_tape_free(tape);
+    wg_seq2seq_free(model);
+    wg_params_free(params);
+    return status;
+}
+
+static void test_out_of_memory_recording(void **state)
+{
+    (void)state;
+    for (int i = 1; i < 4; i++) {
+        wg_seq2seq_config c = config_at(i);
+        size_t step = 1;
+        for (size_t n = 1;; n += step) {
+            wgt_fail_alloc_at(n);
+            wg_status status = record_all(&c);
+            bool reached = wgt_alloc_count() >= n;
+            assert_int_equal(wgt_alloc_live(), 0);
+            wgt_alloc_restore();
+            if (!reached) {
+                WGT_OK(status, NULL);
+                break;
+            }
+            if (status != WG_OK) assert_int_equal(status, WG_ENOMEM);
+        }
+    }
+}
+
 static int register_cells(void **state)
 {
     (void)state;
@@ -487,7 +546,7 @@ int main(void)
         cmocka_unit_test(test_padding),       cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_gradients),     cmocka_unit_test(test_second_order),
         cmocka_unit_test(test_bad_configs),   cmocka_unit_test(test_bad_batches),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_out_of_memory_recording),
     };
     return cmocka_run_group_tests(tests, register_cells, NULL);
 }
