@@ -80,11 +80,18 @@ static const char *style_of(const wg__node *node, bool named)
     return "fillcolor=\"#eeeeee\"";
 }
 
+/* Types of the results, equal ones in one line. */
 static void put_types(wg__text *t, const wg_tape *tape, const wg__node *node)
 {
-    for (int32_t i = 0; i < node->n_out; i++) {
+    const wg__value *v = &tape->values[node->first_out];
+    for (int32_t i = 0, same; i < node->n_out; i += same) {
+        same = 1;
+        while (i + same < node->n_out && v[i].type.dtype == v[i + same].type.dtype &&
+               wg_shape_equal(&v[i].type.shape, &v[i + same].type.shape))
+            same++;
         wg__text_put(t, "\\n");
-        wg__text_type(t, &tape->values[node->first_out + i].type);
+        if (same > 1) wg__text_put(t, "%" PRId32 " x ", same);
+        wg__text_type(t, &v[i].type);
     }
 }
 
@@ -141,14 +148,22 @@ static void draw_node(pen *p, const sheet *s, int32_t number)
 
 static void draw_list(pen *p, sheet *s, const wg__body *body);
 
-static void draw_slot(pen *p, const sheet *s, const char *what, int32_t value)
+/* "state", or "state 1" where there are several. */
+static void put_label(wg__text *t, const char *what, int32_t i, int32_t n)
+{
+    wg__text_put(t, " [label=\"%s", what);
+    if (n > 1) wg__text_put(t, " %" PRId32, i);
+}
+
+/* Slot i of n of its kind. */
+static void draw_slot(pen *p, const sheet *s, const char *what, int32_t i, int32_t n, int32_t value)
 {
     const wg__value *v = &s->tape->values[value];
     if (!s->needed[v->node]) return;
     wg__text *t = &p->nodes;
     wg__text_spaces(t, s->indent);
     put_id(t, s, v->node);
-    wg__text_put(t, " [label=\"%s", what);
+    put_label(t, what, i, v->name ? 1 : n);
     if (v->name) {
         wg__text_put(t, " ");
         wg__text_quoted(t, v->name);
@@ -158,21 +173,25 @@ static void draw_slot(pen *p, const sheet *s, const char *what, int32_t value)
     wg__text_put(t, "\", shape=cds, style=filled, fillcolor=\"#fff8e5\"];\n");
 }
 
-/* A result of a scan: the point where its value leaves the cluster. */
-static void draw_result(pen *p, const sheet *s, const char *what, const wg__node *scan,
-                        const wg_tape *outer, int number, int32_t out)
+/* Results of one kind of a scan, the points where its values leave the cluster; `out` counts all.
+ */
+static void draw_results(pen *p, const sheet *s, const char *what, int32_t n, const wg__node *scan,
+                         const wg_tape *outer, int32_t *out)
 {
     wg__text *t = &p->nodes;
-    const wg__value *v = &outer->values[scan->first_out + out];
-    wg__text_spaces(t, s->indent);
-    wg__text_put(t, "out%d_%" PRId32 " [label=\"%s", number, out, what);
-    if (v->name) {
-        wg__text_put(t, " ");
-        wg__text_quoted(t, v->name);
+    for (int32_t i = 0; i < n; i++, ++*out) {
+        const wg__value *v = &outer->values[scan->first_out + *out];
+        wg__text_spaces(t, s->indent);
+        wg__text_put(t, "out%d_%" PRId32, s->number, *out);
+        put_label(t, what, i, v->name ? 1 : n);
+        if (v->name) {
+            wg__text_put(t, " ");
+            wg__text_quoted(t, v->name);
+        }
+        wg__text_put(t, "\\n");
+        wg__text_type(t, &v->type);
+        wg__text_put(t, "\", shape=cds, style=filled, fillcolor=\"#e6f2e6\"];\n");
     }
-    wg__text_put(t, "\\n");
-    wg__text_type(t, &v->type);
-    wg__text_put(t, "\", shape=cds, style=filled, fillcolor=\"#e6f2e6\"];\n");
 }
 
 static void draw_edge(pen *p, const char *from, const sheet *s, int32_t to, const char *attributes)
@@ -209,18 +228,21 @@ static void draw_scan(pen *p, const sheet *outer, int32_t node_number, const int
                  "label=\"scan: %" PRId64 " steps%s\"; style=\"rounded,filled\"; "
                  "fillcolor=\"#fafaff\"; color=\"#6c8ebf\"; penwidth=2;\n",
                  a->steps, a->reverse ? ", last to first" : "");
-    for (int32_t i = 0; i < body->n_seq; i++) draw_slot(p, &s, "x(t)", body->seq[i]);
-    for (int32_t i = 0; i < body->n_carry; i++) draw_slot(p, &s, "state", body->carry[i]);
-    for (int32_t i = 0; i < body->n_const; i++) draw_slot(p, &s, "const", body->constant[i]);
-    /* The time slot is drawn when something looks at it. */
-    draw_slot(p, &s, "t", body->time);
+    const struct {
+        const char *what;
+        const int32_t *value;
+        int32_t n;
+    } slots[] = {{"x(t)", body->seq, body->n_seq},
+                 {"state", body->carry, body->n_carry},
+                 {"const", body->constant, body->n_const},
+                 {"t", &body->time, 1}}; /* drawn when something looks at it */
+    for (size_t k = 0; k < sizeof slots / sizeof slots[0]; k++)
+        for (int32_t i = 0; i < slots[k].n; i++)
+            draw_slot(p, &s, slots[k].what, i, slots[k].n, slots[k].value[i]);
     int32_t out = 0;
-    for (int32_t i = 0; i < body->n_carry; i++)
-        draw_result(p, &s, "last", node, outer->tape, number, out++);
-    for (int32_t i = 0; i < body->n_y; i++)
-        draw_result(p, &s, "stack", node, outer->tape, number, out++);
-    for (int32_t i = 0; i < body->n_sum; i++)
-        draw_result(p, &s, "sum", node, outer->tape, number, out++);
+    draw_results(p, &s, "last", body->n_carry, node, outer->tape, &out);
+    draw_results(p, &s, "stack", body->n_y, node, outer->tape, &out);
+    draw_results(p, &s, "sum", body->n_sum, node, outer->tape, &out);
     draw_list(p, &s, body);
     wg__text_spaces(t, outer->indent);
     wg__text_put(t, "}\n");
@@ -317,7 +339,7 @@ static void change_scope(pen *p, sheet *s, const char *old, const char *scope, s
         wg__text_spaces(&p->nodes, s->indent);
         wg__text_put(&p->nodes, "subgraph cluster_%d { label=\"", p->clusters++);
         wg__text_quoted(&p->nodes, label);
-        wg__text_put(&p->nodes, "\"; color=\"#999999\"; style=\"rounded\";\n");
+        wg__text_put(&p->nodes, "\"; color=\"#999999\"; style=\"rounded\"; penwidth=1;\n");
         s->indent += 4;
         ends[(*depth)++] = to;
         at = to;
@@ -374,7 +396,7 @@ wg_status wg_dot(const wg_tape *tape, const wg_var *out, int n_out, char **text,
     wg__c_locale l = wg__c_locale_enter();
     wg__text_put(&p.nodes, "digraph wengert {\n"
                            "    graph [rankdir=TB, fontname=\"Helvetica\", nodesep=0.25, "
-                           "ranksep=0.35];\n"
+                           "ranksep=0.35, labeljust=l];\n"
                            "    node [shape=box, style=\"rounded,filled\", fillcolor=white, "
                            "fontname=\"Helvetica\", fontsize=11, margin=\"0.09,0.05\"];\n"
                            "    edge [arrowsize=0.6, fontname=\"Helvetica\", fontsize=9];\n");
