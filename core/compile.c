@@ -58,11 +58,22 @@ static void count_code(const wg__frame *f, wg_program_stats *s)
     }
 }
 
+/* For compilations without a trace of their own; set once at the start of a process. */
+static void (*default_trace)(void *user, const char *pass, const char *text);
+static void *default_trace_user;
+
+void wg_set_compile_trace(void (*fn)(void *user, const char *pass, const char *text), void *user)
+{
+    default_trace = fn;
+    default_trace_user = user;
+}
+
 static void trace(const wg_compile_options *o, const char *pass, const wg__graph *g)
 {
-    if (!o->trace) return;
+    if (!o->trace && !default_trace) return;
     char *text = wg__graph_text(g);
-    if (text) o->trace(o->trace_user, pass, text);
+    if (text && o->trace) o->trace(o->trace_user, pass, text);
+    if (text && !o->trace) default_trace(default_trace_user, pass, text);
     wg_free(text);
 }
 

@@ -1,7 +1,7 @@
 /* Programs: compile outputs of a tape once, bind, run many times.
  *
  * Compilation runs the passes (dead code, common subexpressions, merging of scans, fusing, buffer
- * planning; WENGERT_TRACE=compile hands each to the trace callback) and is skipped where the tape's
+ * planning; a trace callback sees each) and is skipped where the tape's
  * cache already holds a program of the same structure and shapes. WENGERT_COMPILE=0 (or
  * options.node_by_node) runs each node by itself, for checking. A program is used by one thread at
  * a time; a steady-state run allocates nothing. */
@@ -23,6 +23,12 @@ typedef struct wg_compile_options {
     void (*trace)(void *user, const char *pass, const char *text);
     void *trace_user;
 } wg_compile_options;
+
+/* Installs a trace for every compilation whose options have none, so that a host can show the
+ * passes of programs that the library compiles by itself (the tool does under
+ * WENGERT_TRACE=compile). For the start of a process: not while another thread compiles. */
+WG_API void wg_set_compile_trace(void (*trace)(void *user, const char *pass, const char *text),
+                                 void *user);
 
 /* Compiles the outputs. options may be NULL. The program stays valid after the tape is reset or
  * freed, except that leaves made with wg_tensor_var read their tensors. Freed with
