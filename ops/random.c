@@ -14,6 +14,7 @@
  * second block (counter word 0 with its top bit set), so that a mask is the same in both dtypes. */
 #include "ops_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,7 +83,10 @@ static wg_status infer_random(wg_infer *c)
     return WG_OK;
 }
 
+enum { PIECE = 256 }; /* blocks of words at a time: 8 KiB of stack */
+
 typedef struct job {
+    const wg__kernels *kernels;
     layout l;
     uint32_t key[2];
     uint32_t step, row, time; /* first row and time of the output */
@@ -92,37 +96,29 @@ typedef struct job {
     void *out;
 } job;
 
-/* The four words of block `block` of one row and their numbers in [0, 1). */
-static void uniforms(const job *j, uint32_t time, uint32_t row, uint32_t block, bool wide,
-                     double out[4])
-{
-    uint32_t counter[4] = {block, row, time, j->step}, word[4], more[4];
-    wg_philox(counter, j->key, word);
-    for (int i = 0; i < 4; i++) out[i] = (double)(word[i] >> 8) * 0x1p-24;
-    if (!wide) return;
-    counter[0] |= 0x80000000u;
-    wg_philox(counter, j->key, more);
-    for (int i = 0; i < 4; i++) out[i] += (double)(more[i] >> 3) * 0x1p-53;
-}
-
 /* Elements [first, first + n) of a row, whose number `first` has output index `at`. */
 static void fill(const job *j, uint32_t time, uint32_t row, uint64_t first, int64_t n, int64_t at)
 {
-    float *f32 = (float *)j->out + at;
-    double *f64 = (double *)j->out + at;
     const bool wide = j->dtype == WG_F64 && !j->mask;
-    const double kept = 1.0 / (1.0 - j->rate);
-    for (int64_t i = 0; i < n;) {
-        const uint64_t element = first + (uint64_t)i;
-        double u[4];
-        uniforms(j, time, row, (uint32_t)(element / 4), wide, u);
-        for (uint64_t k = element % 4; k < 4 && i < n; k++, i++) {
-            const double v = j->mask ? (u[k] >= j->rate ? kept : 0.0) : u[k];
-            if (j->dtype == WG_F32)
-                f32[i] = (float)v;
-            else
-                f64[i] = v;
+    const size_t bytes = wg_dtype_size(j->dtype);
+    uint32_t word[4 * PIECE], more[4 * PIECE];
+    while (n > 0) {
+        const int64_t skip = (int64_t)(first % 4);
+        const int64_t count = n < 4 * PIECE - skip ? n : 4 * PIECE - skip;
+        const int64_t blocks = (skip + count + 3) / 4;
+        uint32_t counter[4] = {(uint32_t)(first / 4), row, time, j->step};
+        void *y = (unsigned char *)j->out + (size_t)at * bytes;
+        j->kernels->philox_blocks(counter, j->key, blocks, word);
+        if (wide) {
+            counter[0] |= 0x80000000u;
+            j->kernels->philox_blocks(counter, j->key, blocks, more);
         }
+        if (j->mask) /* u 2^24 >= rate 2^24, in whole numbers */
+            j->kernels->random_mask[j->dtype](word + skip, (uint32_t)ceil(j->rate * 0x1p24),
+                                              1.0 / (1.0 - j->rate), count, y);
+        else
+            j->kernels->uniform[j->dtype](word + skip, more + skip, count, y);
+        first += (uint64_t)count, at += count, n -= count;
     }
 }
 
@@ -149,7 +145,8 @@ static wg_status run(wg_kernel *c, bool mask)
     const uint32_t stream[4] = {(uint32_t)attr->stream, (uint32_t)(attr->stream >> 32), 0, 0};
     uint32_t derived[4];
     wg_philox(stream, key, derived);
-    job j = {.l = layout_of(attr),
+    job j = {.kernels = wg__kernels_for(c->isa),
+             .l = layout_of(attr),
              .key = {derived[0], derived[1]},
              .step = key[2],
              .row = key[3],

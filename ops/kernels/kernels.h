@@ -98,6 +98,16 @@ typedef struct wg__kernels {
     /* sum of a b, and y += a x: for gradients of rows */
     double (*row_dot[WG_FLOAT_DTYPES])(const void *a, const void *b, int64_t n);
     void (*row_axpy[WG_FLOAT_DTYPES])(double a, const void *x, void *y, int64_t n);
+
+    /* out[4 i ..] = the four words of Philox for counter (counter[0] + i, counter[1..3]), i < n */
+    void (*philox_blocks)(const uint32_t counter[4], const uint32_t key[2], int64_t n,
+                          uint32_t *out);
+    /* y = word's upper 24 bits as a number in [0, 1); f64 adds 29 bits of `more` below them */
+    void (*uniform[WG_FLOAT_DTYPES])(const uint32_t *word, const uint32_t *more, int64_t n,
+                                     void *y);
+    /* y = upper 24 bits of word >= least ? kept : 0 */
+    void (*random_mask[WG_FLOAT_DTYPES])(const uint32_t *word, uint32_t least, double kept,
+                                         int64_t n, void *y);
 } wg__kernels;
 
 /* The table of an instruction set; that of the best one below it where the library was built

@@ -26,6 +26,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(WG_VECTOR)));
 #endif
 
 #include "map_integer.h"
+#include "philox.h"
 
 #define T float
 #define FN(name) name##_f32
@@ -136,4 +137,7 @@ const wg__kernels TABLE = {
     ROW(log_softmax_row),
     ROW(row_dot),
     ROW(row_axpy),
+    .philox_blocks = philox_blocks,
+    ROW(uniform),
+    ROW(random_mask),
 };
