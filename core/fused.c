@@ -175,7 +175,8 @@ static void give_scratch(builder *b)
 {
     wg__fused *f = b->f;
     int64_t top = 0, spare[MAX_REGS];
-    size_t cell = ((size_t)f->block * 8 + 63) & ~(size_t)63;
+    /* A row of no elements still needs room for what it is reduced to. */
+    size_t cell = ((size_t)(f->block > 0 ? f->block : 1) * 8 + 63) & ~(size_t)63;
     int n_spare = 0;
 #define TAKE(reg) \
     (f->regs[reg].scratch = n_spare ? spare[--n_spare] : (top += (int64_t)cell) - (int64_t)cell)
@@ -376,7 +377,7 @@ static void run_range(void *user, int64_t begin, int64_t end, int worker)
 {
     const fused_job *job = user;
     const wg__fused *f = job->f;
-    unsigned char *scratch = job->scratch + (size_t)worker * f->scratch;
+    unsigned char *scratch = f->scratch ? job->scratch + (size_t)worker * f->scratch : NULL;
     unsigned char *base[2 * MAX_REGS];
     int n = f->n_in + f->n_out;
     for (int r = 0; r < f->n_regs; r++)
