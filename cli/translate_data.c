@@ -1,0 +1,189 @@
+/* Reading parallel texts for training. */
+#include "translate_data.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <wengert/memory.h>
+
+static const char *const file_option[2][2] = {{"source", "target"},
+                                              {"valid-source", "valid-target"}};
+
+static int check_readable(const cli_args *args)
+{
+    for (int i = 0; i < 4; i++) {
+        const char *path = cli_string(args, file_option[i / 2][i % 2]);
+        if (path && strcmp(path, "-") != 0 && access(path, R_OK) != 0)
+            return cli_error("%s: %s", path, strerror(errno));
+    }
+    if (cli_given(args, "valid-source") != cli_given(args, "valid-target"))
+        return cli_usage_error(args, "--valid-source and --valid-target go together");
+    return CLI_FINE;
+}
+
+/* What a reader of the result should know about the files. */
+static void report(const cli_args *args, const wg_corpus *corpus, int set)
+{
+    const wg_corpus_report *r = wg_corpus_get_report(corpus);
+    const char *name[2];
+    for (int side = 0; side < 2; side++) {
+        name[side] = cli_string(args, file_option[set][side]);
+        if (r->reader[side].crlf_lines)
+            cli_note(args, "%s: %" PRIu64 " lines end in CR LF; read as if they ended in LF",
+                     name[side], r->reader[side].crlf_lines);
+        if (r->reader[side].bom) cli_note(args, "%s: byte order mark dropped", name[side]);
+    }
+    if (r->empty_pairs)
+        cli_note(args,
+                 "%" PRId64 " of %" PRId64 " pairs have an empty side and are left out (%" PRId64
+                 " empty lines in %s, %" PRId64 " in %s, the first in line %" PRId64 ")",
+                 r->empty_pairs, r->lines, r->empty[0], name[0], r->empty[1], name[1],
+                 r->first_empty_line);
+    if (r->too_long)
+        cli_note(args,
+                 "%" PRId64 " pairs of %s and %s are longer than %" PRId64
+                 " words (--max-length) and are left out",
+                 r->too_long, name[0], name[1], cli_int(args, "max-length"));
+}
+
+static int read_set(const cli_args *args, int set, wg_corpus **corpus)
+{
+    wg_error err = {0};
+    wg_corpus_options options = {.size = sizeof options,
+                                 .lowercase = cli_flag(args, "lowercase"),
+                                 .max_tokens = cli_int(args, "max-length")};
+    if (wg_corpus_read(cli_string(args, file_option[set][0]), cli_string(args, file_option[set][1]),
+                       &options, corpus, &err))
+        return cli_fail(&err);
+    report(args, *corpus, set);
+    return CLI_FINE;
+}
+
+static int hold_out(const cli_args *args, translate_data *data)
+{
+    wg_error err = {0};
+    int64_t pairs = wg_corpus_pairs(data->train);
+    if (pairs < 2)
+        return cli_error("%s: a single pair; training needs another one for validation "
+                         "(--valid-source, --valid-target)",
+                         cli_string(args, "source"));
+    if (wg_corpus_split(data->train, cli_float(args, "hold-out"), (uint64_t)cli_int(args, "seed"),
+                        &data->index[0], &data->n[0], &data->index[1], &data->n[1], &err))
+        return cli_fail(&err);
+    cli_note(args,
+             "no validation set: %" PRId64 " of %" PRId64 " pairs (%.3g %%) are held out for it",
+             data->n[1], pairs, 100.0 * (double)data->n[1] / (double)pairs);
+    return CLI_FINE;
+}
+
+int translate_data_read(const cli_args *args, translate_data *data)
+{
+    *data = (translate_data){0};
+    int status = check_readable(args);
+    if (status == CLI_FINE) status = read_set(args, TRANSLATE_TRAIN, &data->train);
+    if (status != CLI_FINE) return status;
+    if (!cli_given(args, "valid-source")) return hold_out(args, data);
+    data->n[0] = wg_corpus_pairs(data->train);
+    status = read_set(args, TRANSLATE_VALID, &data->valid);
+    if (status == CLI_FINE) data->n[1] = wg_corpus_pairs(data->valid);
+    return status;
+}
+
+int translate_data_vocab(const cli_args *args, const translate_data *data, bool joint,
+                         wg_vocab *vocab[2])
+{
+    wg_error err = {0};
+    static const unsigned side_bits[2] = {1u << WG_SOURCE, 1u << WG_TARGET};
+    uint64_t least = (uint64_t)cli_int(args, "min-count");
+    size_t most = (size_t)cli_int(args, "max-vocab");
+    vocab[0] = vocab[1] = NULL;
+    for (int side = 0; side < (joint ? 1 : 2); side++) {
+        unsigned sides = joint ? side_bits[0] | side_bits[1] : side_bits[side];
+        if (wg_corpus_vocab(data->train, sides, data->index[0], data->n[0], least, most,
+                            &vocab[side], &err)) {
+            wg_vocab_free(vocab[0]);
+            return cli_fail(&err);
+        }
+    }
+    if (joint) vocab[1] = vocab[0];
+    return CLI_FINE;
+}
+
+static const wg_corpus *corpus_of(const translate_data *data, int set)
+{
+    return set == TRANSLATE_VALID && data->valid ? data->valid : data->train;
+}
+
+static int keep_references(translate_data *data)
+{
+    wg_error err = {0};
+    const wg_corpus *corpus = corpus_of(data, TRANSLATE_VALID);
+    data->reference = wg_calloc((size_t)data->n[1], sizeof *data->reference);
+    if (!data->reference) return cli_error("%s", wg_strerror(WG_ENOMEM));
+    for (int64_t i = 0; i < data->n[1]; i++) {
+        int64_t which = data->index[1] ? data->index[1][i] : i;
+        if (wg_corpus_text(corpus, WG_TARGET, which, &data->reference[i], &err))
+            return cli_fail(&err);
+    }
+    return CLI_FINE;
+}
+
+int translate_data_encode(const cli_args *args, translate_data *data, wg_vocab *const vocab[2])
+{
+    wg_error err = {0};
+    for (int set = 0; set < 2; set++)
+        if (wg_corpus_encode(corpus_of(data, set), vocab[0], vocab[1], data->index[set],
+                             data->n[set], &data->pairs[set], &err))
+            return cli_fail(&err);
+    const wg_pairs *p = data->pairs[TRANSLATE_TRAIN];
+    cli_note(args,
+             "%" PRId64 " pairs to train on, %" PRId64 " to validate; %" PRId64 " and %" PRId64
+             " words, of which %.2g %% and %.2g %% are unknown; vocabularies of %" PRId32
+             " and %" PRId32,
+             p->n, data->pairs[TRANSLATE_VALID]->n, p->start[0][p->n], p->start[1][p->n],
+             100.0 * (double)p->unknown[0] / (double)(p->start[0][p->n] + 1),
+             100.0 * (double)p->unknown[1] / (double)(p->start[1][p->n] + 1),
+             wg_vocab_size(vocab[0]), wg_vocab_size(vocab[1]));
+    return keep_references(data);
+}
+
+void translate_data_free(translate_data *data)
+{
+    for (int64_t i = 0; data->reference && i < data->n[1]; i++) wg_free(data->reference[i]);
+    wg_free(data->reference);
+    for (int set = 0; set < 2; set++) {
+        wg_pairs_free(data->pairs[set]);
+        wg_free(data->index[set]);
+    }
+    wg_corpus_free(data->valid);
+    wg_corpus_free(data->train);
+    *data = (translate_data){0};
+}
+
+cJSON *translate_data_json(const cli_args *args, const translate_data *data)
+{
+    cJSON *list = cJSON_CreateArray();
+    const wg_corpus *corpora[2] = {data->train, data->valid};
+    for (int i = 0; i < 4; i++) {
+        const wg_corpus *corpus = corpora[i / 2];
+        if (!corpus) continue;
+        const wg_corpus_report *r = wg_corpus_get_report(corpus);
+        cJSON *file = cJSON_CreateObject();
+        if (!file || !cJSON_AddItemToArray(list, file)) {
+            cJSON_Delete(file);
+            goto fail;
+        }
+        const char *option = file_option[i / 2][i % 2];
+        if (!cJSON_AddStringToObject(file, "option", option) ||
+            !cJSON_AddStringToObject(file, "file", cli_string(args, option)) ||
+            !cJSON_AddStringToObject(file, "sha256", r->sha256[i % 2]) ||
+            !cJSON_AddNumberToObject(file, "lines", (double)r->lines))
+            goto fail;
+    }
+    return list;
+fail:
+    cJSON_Delete(list);
+    return NULL;
+}

@@ -1,0 +1,35 @@
+/* The texts that a translator is trained on: read, checked, split, encoded; all that is odd about
+ * them is said. */
+#ifndef WENGERT_CLI_TRANSLATE_DATA_H
+#define WENGERT_CLI_TRANSLATE_DATA_H
+
+#include "cli.h"
+
+#include <cjson/cJSON.h>
+#include <wengert/corpus.h>
+
+typedef struct translate_data {
+    wg_corpus *train, *valid; /* valid NULL: some pairs of train are held out */
+    int64_t *index[2];        /* pairs for training and for validation; NULL = all */
+    int64_t n[2];
+    wg_pairs *pairs[2];
+    char **reference; /* [n[1]] validation targets, words joined by blanks */
+} translate_data;
+
+enum { TRANSLATE_TRAIN = 0, TRANSLATE_VALID = 1 };
+
+/* Reads the files that the options name, and says what is odd about them. Returns an exit status,
+ * after a message where it is not 0. Frees nothing on failure: translate_data_free does. */
+int translate_data_read(const cli_args *args, translate_data *data);
+/* Vocabularies of the training pairs, by --min-count and --max-vocab; the same one twice where
+ * `joint`. */
+int translate_data_vocab(const cli_args *args, const translate_data *data, bool joint,
+                         wg_vocab *vocab[2]);
+/* Encodes both sets, and keeps the references. */
+int translate_data_encode(const cli_args *args, translate_data *data, wg_vocab *const vocab[2]);
+void translate_data_free(translate_data *data);
+
+/* What a model file says about its data: names, lines, SHA-256. NULL: out of memory. */
+cJSON *translate_data_json(const cli_args *args, const translate_data *data);
+
+#endif
