@@ -125,11 +125,28 @@ static wg_status argmax_infer(wg_infer *c)
 typedef struct order_run {
     wg_dtype dtype;
     size_t esize;
-    int64_t n, inner, k;
+    int64_t n, inner;
+    int64_t top; /* top_k: how many */
+    const wg__kernels *k;
     const char *x;
     char *values;
     int32_t *index;
 } order_run;
+
+/* First element of a dense row of floats that equals `value` (or is nan where value is). */
+static int64_t find(wg_dtype dtype, const void *x, int64_t n, double value)
+{
+    int64_t i = 0;
+    bool nan = isnan(value);
+    if (dtype == WG_F32) {
+        const float *f = x, v = (float)value;
+        while (i < n - 1 && !(nan ? isnan(f[i]) : f[i] == v)) i++;
+    } else {
+        const double *d = x;
+        while (i < n - 1 && !(nan ? isnan(d[i]) : d[i] == value)) i++;
+    }
+    return i;
+}
 
 static void argmax_range(void *user, int64_t begin, int64_t end, int worker)
 {
@@ -138,6 +155,10 @@ static void argmax_range(void *user, int64_t begin, int64_t end, int worker)
     for (int64_t i = begin; i < end; i++) {
         const char *x = r->x + (i / r->inner * r->n * r->inner + i % r->inner) * (int64_t)r->esize;
         int64_t best = 0;
+        if (r->inner == 1 && (WG_BIT(r->dtype) & WG_FLOATS)) {
+            r->index[i] = (int32_t)find(r->dtype, x, r->n, r->k->row_max[r->dtype](x, r->n));
+            continue;
+        }
         for (int64_t j = 1; j < r->n; j++)
             if (above(at(r->dtype, x, j * r->inner), at(r->dtype, x, best * r->inner))) best = j;
         r->index[i] = (int32_t)best;
@@ -154,6 +175,7 @@ static wg_status argmax_kernel(wg_kernel *c)
                    .esize = wg_dtype_size(x->dtype),
                    .n = x->shape.dim[axis],
                    .inner = wg__span(&x->shape, axis + 1, x->shape.rank),
+                   .k = wg__kernels_for(c->isa),
                    .x = x->data,
                    .index = c->out[0].data};
     wg_parallel_for(c->threads, count, 1 + 8192 / r.n, argmax_range, &r);
@@ -237,28 +259,43 @@ static void sift(const order_run *r, const void *x, int32_t *heap, int64_t n, in
     }
 }
 
+/* The first element from i on that comes before the last one kept; the many that do not are passed
+ * over in a tight loop. A later element must be larger, or nan, and then is looked at closely. */
+static int64_t next(const order_run *r, const void *x, int64_t i, int32_t kept)
+{
+    for (;; i++) {
+        if (r->dtype == WG_F32) {
+            const float *f = x, limit = f[kept];
+            while (i < r->n && f[i] <= limit) i++;
+        } else {
+            const double *d = x, limit = d[kept];
+            while (i < r->n && d[i] <= limit) i++;
+        }
+        if (i >= r->n || before(r, x, (int32_t)i, kept)) return i;
+    }
+}
+
 static void top_k_range(void *user, int64_t begin, int64_t end, int worker)
 {
     const order_run *r = user;
     (void)worker;
     for (int64_t row = begin; row < end; row++) {
         const char *x = r->x + row * r->n * (int64_t)r->esize;
-        int32_t *heap = r->index + row * r->k;
-        for (int64_t i = 0; i < r->k; i++) heap[i] = (int32_t)i;
-        for (int64_t i = r->k / 2 - 1; i >= 0; i--) sift(r, x, heap, r->k, i);
-        for (int64_t i = r->k; i < r->n; i++) {
-            if (!before(r, x, (int32_t)i, heap[0])) continue;
+        int32_t *heap = r->index + row * r->top;
+        for (int64_t i = 0; i < r->top; i++) heap[i] = (int32_t)i;
+        for (int64_t i = r->top / 2 - 1; i >= 0; i--) sift(r, x, heap, r->top, i);
+        for (int64_t i = next(r, x, r->top, heap[0]); i < r->n; i = next(r, x, i + 1, heap[0])) {
             heap[0] = (int32_t)i;
-            sift(r, x, heap, r->k, 0);
+            sift(r, x, heap, r->top, 0);
         }
-        for (int64_t n = r->k - 1; n > 0; n--) {
+        for (int64_t n = r->top - 1; n > 0; n--) {
             int32_t t = heap[0];
             heap[0] = heap[n];
             heap[n] = t;
             sift(r, x, heap, n, 0);
         }
-        char *values = r->values + row * r->k * (int64_t)r->esize;
-        for (int64_t i = 0; i < r->k; i++)
+        char *values = r->values + row * r->top * (int64_t)r->esize;
+        for (int64_t i = 0; i < r->top; i++)
             memcpy(values + i * (int64_t)r->esize, x + heap[i] * (int64_t)r->esize, r->esize);
     }
 }
@@ -270,7 +307,7 @@ static wg_status top_k_kernel(wg_kernel *c)
     order_run r = {.dtype = x->dtype,
                    .esize = wg_dtype_size(x->dtype),
                    .n = x->shape.dim[x->shape.rank - 1],
-                   .k = ((const top_k_attr *)c->attr)->k,
+                   .top = ((const top_k_attr *)c->attr)->k,
                    .x = x->data,
                    .values = c->out[0].data,
                    .index = c->out[1].data};

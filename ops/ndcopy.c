@@ -15,7 +15,7 @@ typedef struct block {
     const char *src;
 } block;
 
-#define TILE 32
+#define TILE 64
 
 /* Returns false when there is nothing to copy. */
 static bool simplify(block *b, int rank, const int64_t *dim, const int64_t *ds, const int64_t *ss)
@@ -80,13 +80,16 @@ static void order(block *b)
     {                                                                                           \
         type *d = (type *)(void *)dst;                                                          \
         const type *s = (const type *)(const void *)src;                                        \
+        type tile[TILE][TILE + 1];                                                              \
         for (int64_t i0 = 0; i0 < dim[0]; i0 += TILE) {                                         \
-            int64_t i1 = i0 + TILE < dim[0] ? i0 + TILE : dim[0];                               \
+            int64_t ni = dim[0] - i0 < TILE ? dim[0] - i0 : TILE;                               \
             for (int64_t j0 = 0; j0 < dim[1]; j0 += TILE) {                                     \
-                int64_t j1 = j0 + TILE < dim[1] ? j0 + TILE : dim[1];                           \
-                for (int64_t i = i0; i < i1; i++)                                               \
-                    for (int64_t j = j0; j < j1; j++)                                           \
-                        d[i * ds[0] + j * ds[1]] = s[i * ss[0] + j * ss[1]];                    \
+                int64_t nj = dim[1] - j0 < TILE ? dim[1] - j0 : TILE;                           \
+                for (int64_t j = 0; j < nj; j++)                                                \
+                    memcpy(tile[j], s + i0 + (j0 + j) * ss[1], (size_t)ni * sizeof(type));      \
+                for (int64_t i = 0; i < ni; i++)                                                \
+                    for (int64_t j = 0; j < nj; j++)                                            \
+                        d[(i0 + i) * ds[0] + (j0 + j) * ds[1]] = tile[j][i];                    \
             }                                                                                   \
         }                                                                                       \
     }
