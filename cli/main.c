@@ -1,7 +1,7 @@
 /* The program: everything of the tool is in cli_main, so that tests can link it without a main.
  * Here is only what belongs to a process: showing the compiler's passes under
  * WENGERT_TRACE=compile. */
-#include "cli.h"
+#include "internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
