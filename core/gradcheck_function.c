@@ -182,7 +182,11 @@ static wg_status compile(wg__gc *g, const wg_var *out, int n_out, wg_program **p
 {
     /* One thread: the checked functions are small, and run thousands of times. */
     const wg_compile_options options = {.size = sizeof options, .threads = 1};
+    /* Who watches values wants those of his own runs, not those of thousands of shifted points. */
+    wg_watch_fn watch = g->tape->watch;
+    g->tape->watch = NULL;
     wg_status status = wg_compile(out, n_out, &options, program, g->err);
+    g->tape->watch = watch;
     return status ? status : bind(g, *program);
 }
 

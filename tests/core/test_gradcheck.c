@@ -9,7 +9,7 @@
 #include <wengert/gradcheck.h>
 #include <wengert/op.h>
 #include <wengert/ops.h>
-#include <wengert/param.h>
+#include <wengert/program.h>
 #include <wengert/rng.h>
 #include <wengert/scan.h>
 
@@ -160,6 +160,30 @@ static void several_outputs_and_all_leaves(void **state)
     WGT_OK(wg_gradcheck(out, 3, NULL, 0, NULL, &b.report, &err), &err);
     expect(&b, true);
     assert_int_equal(b.report.n_leaves, 3);
+    end(&b);
+}
+
+static void count_watch(void *user, const char *name, int64_t time, const wg_tensor *value)
+{
+    (void)name;
+    (void)time;
+    (void)value;
+    ++*(int *)user;
+}
+
+static void watched_values_stay_quiet(void **state)
+{
+    (void)state;
+    int calls = 0;
+    bench b;
+    begin(&b);
+    wg_tape_on_watch(b.tape, count_watch, &calls);
+    wg_var y = wg_watch(wg_exp(leaf(&b, "x", WG_SHAPE(3), 0, 1)), "y");
+    run(&b, y);
+    expect(&b, true);
+    assert_int_equal(calls, 0);
+    WGT_OK(wg_eval(&y, 1, NULL, NULL), NULL);
+    assert_int_equal(calls, 1); /* the callback is still there */
     end(&b);
 }
 
@@ -391,7 +415,8 @@ static void check_scan(const wg_op *op, bool reverse)
                              .name = "rnn"};
     wg_var last, y;
     WGT_OK(wg_scan(b.tape, &def, &last, &y, NULL), NULL);
-    run(&b, wg_add(wg_sum_all(y), wg_sum_all(last)));
+    run_with(&b, wg_add(wg_sum_all(y), wg_sum_all(last)),
+             (wg_gradcheck_options){.order = 2, .name_op = true});
     expect(&b, op == NULL);
     if (op) {
         expect_wrong_op(&b, "bad.sin");
@@ -686,6 +711,7 @@ int main(void)
         cmocka_unit_test(small_gradients_of_large_values_pass),
         cmocka_unit_test(zero_gradients_pass),
         cmocka_unit_test(several_outputs_and_all_leaves),
+        cmocka_unit_test(watched_values_stay_quiet),
         cmocka_unit_test(sign_errors_are_caught),
         cmocka_unit_test(missing_terms_are_caught),
         cmocka_unit_test(wrong_broadcasts_are_caught),
