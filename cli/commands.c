@@ -2,10 +2,10 @@
 #include "internal.h"
 
 extern const cli_command cli_command_score_bleu;
+extern const cli_command cli_command_gradcheck;
+extern const cli_command cli_command_new_cell;
 extern const cli_command cli_command_help;
 
 const cli_command *const cli_commands[] = {
-    &cli_command_score_bleu,
-    &cli_command_help,
-    NULL,
+    &cli_command_score_bleu, &cli_command_gradcheck, &cli_command_new_cell, &cli_command_help, NULL,
 };

@@ -1,0 +1,346 @@
+/* `wengert gradcheck`: are the gradients of cells and ops right? Against central differences, in
+ * f64; and outputs against those of another program. */
+#include "internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <wengert/atomicfile.h>
+#include <wengert/gradcheck.h>
+#include <wengert/memory.h>
+
+#include "gradcheck.h"
+
+typedef struct tally {
+    int right, wrong, unchecked, trouble;
+} tally;
+
+/* What one run of the command is about. */
+typedef struct job {
+    const cli_args *args;
+    gc_settings settings;
+    bool brief; /* several things are checked: a line each, the whole report of what is wrong */
+    bool print;
+    const char *dot;
+    tally tally;
+} job;
+
+/* "8,3,5,2": T,B,X,H, or with O after them. */
+static int parse_sizes(const cli_args *args, const char *text, int64_t *size)
+{
+    const char *whole = text;
+    for (int n = 0;; n++) {
+        char word[24];
+        size_t length = strcspn(text, ",");
+        snprintf(word, sizeof word, "%.*s", length < 23 ? (int)length : 23, text);
+        if (n == GC_SIZES || !cli_parse_int(word, &size[n]) || size[n] < 1 || size[n] > 1000 ||
+            (text[length] == '\0' && n < GC_H))
+            return cli_usage_error(args,
+                                   "option '--size': '%s' is not T,B,X,H or T,B,X,H,O: steps, "
+                                   "rows, input, hidden and output size, each from 1 to 1000",
+                                   whole);
+        text += length;
+        if (*text == '\0') break;
+        text++;
+    }
+    for (int i = 0; i < GC_SIZES; i++)
+        for (int j = 0; j < i; j++)
+            if (size[i] == size[j]) {
+                cli_warn("sizes %s are not all different: a transposed product may go unnoticed",
+                         whole);
+                return CLI_FINE;
+            }
+    return CLI_FINE;
+}
+
+static int print_equations(const gc_subject *s)
+{
+    char *text;
+    wg_error err;
+    if (wg_print(s->tape, s->out, s->n_out, &text, &err) != WG_OK) return cli_fail(&err);
+    printf("equations:\n%s", text);
+    wg_free(text);
+    return CLI_FINE;
+}
+
+static int write_dot(const gc_subject *s, const char *path)
+{
+    char *text;
+    wg_error err;
+    wg_status status = wg_dot(s->tape, s->out, s->n_out, &text, &err);
+    if (status == WG_OK) {
+        status = wg_file_write_atomic(path, text, strlen(text), &err);
+        wg_free(text);
+    }
+    return status == WG_OK ? CLI_FINE : cli_fail(&err);
+}
+
+/* The report, without its equations: --print shows all of them. */
+static void print_report(const char *text)
+{
+    const char *end = strstr(text, "\nequations:\n");
+    printf("%.*s", end ? (int)(end - text) + 1 : (int)strlen(text), text);
+}
+
+static void print_line(const char *verdict, const char *kind, const char *name,
+                       const wg_gradcheck_report *report)
+{
+    int64_t checked = 0, kinks = 0;
+    int unused = 0;
+    for (int i = 0; i < report->n_leaves; i++) {
+        checked += report->leaves[i].checked;
+        kinks += report->leaves[i].kinks;
+        unused += report->leaves[i].verdict == WG_GRADCHECK_UNUSED;
+    }
+    printf("%-8s %-4s %-24s %6lld derivatives", verdict, kind, name, (long long)checked);
+    if (report->worst_leaf >= 0)
+        printf(", worst error %.2g", report->leaves[report->worst_leaf].worst_error);
+    if (kinks) printf(", %lld at kinks", (long long)kinks);
+    if (unused) printf(", %d unused", unused);
+    putchar('\n');
+    for (int i = 0; unused && i < report->n_leaves; i++)
+        if (report->leaves[i].verdict == WG_GRADCHECK_UNUSED)
+            printf("         unused: %s\n", report->leaves[i].name);
+}
+
+/* Checks what was recorded and says what came out. */
+static int check_subject(job *j, const char *kind, const char *name, const gc_subject *s)
+{
+    wg_error err;
+    const wg_gradcheck_options options = {.size = sizeof options,
+                                          .step = j->settings.step,
+                                          .tolerance = j->settings.tolerance,
+                                          .seed = j->settings.seed,
+                                          .order = j->settings.order,
+                                          .name_op = true};
+    wg_gradcheck_report report = {.size = sizeof report};
+    if (j->print && print_equations(s) != CLI_FINE) return CLI_TROUBLE;
+    if (j->dot && write_dot(s, j->dot) != CLI_FINE) return CLI_TROUBLE;
+    if (wg_gradcheck(s->out, s->n_out, NULL, 0, &options, &report, &err) != WG_OK)
+        return cli_fail(&err);
+    int64_t checked = 0;
+    for (int i = 0; i < report.n_leaves; i++) checked += report.leaves[i].checked;
+    int status = report.passed ? CLI_FINE : CLI_CHECK_FAILED;
+    if (checked == 0) { /* passed, but of nothing */
+        printf("%-8s %-4s %-24s its outputs depend on nothing that can be differentiated\n",
+               "NOTHING", kind, name);
+        status = CLI_CHECK_FAILED;
+    } else if (j->brief) {
+        print_line(report.passed ? "ok" : "WRONG", kind, name, &report);
+        if (!report.passed) print_report(report.text);
+    } else {
+        printf("%s %s: ", kind, name);
+        print_report(report.text);
+    }
+    wg_gradcheck_report_free(&report);
+    return status;
+}
+
+/* `status` is that of recording. */
+static void settle(job *j, const char *kind, const char *name, gc_subject *s, wg_status status,
+                   const wg_error *err)
+{
+    int result = CLI_TROUBLE;
+    if (status == WG_OK) {
+        result = check_subject(j, kind, name, s);
+    } else if (status == WG_ENOTSUP) {
+        printf("%-8s %-4s %-24s not checked: %s\n", "-", kind, name, err->message);
+        j->tally.unchecked++;
+        gc_subject_free(s);
+        return;
+    } else {
+        cli_error("%s %s: %s", kind, name, err->message);
+    }
+    j->tally.right += result == CLI_FINE;
+    j->tally.wrong += result == CLI_CHECK_FAILED;
+    j->tally.trouble += result == CLI_TROUBLE;
+    gc_subject_free(s);
+}
+
+static void check_cell(job *j, const wg_cell *cell)
+{
+    gc_subject subject = {0};
+    wg_error err;
+    wg_status status = gc_record_cell(&subject, cell, &j->settings, &err);
+    settle(j, "cell", cell->name, &subject, status, &err);
+}
+
+static void check_op(job *j, const wg_op *op)
+{
+    gc_subject subject = {0};
+    wg_error err;
+    wg_status status = gc_record_op(&subject, op, &j->settings, &err);
+    settle(j, "op", op->name, &subject, status, &err);
+}
+
+static int unknown(const char *kind, const char *name, const char *(*at)(int), int n)
+{
+    cli_nearest nearest = {0};
+    char hint[160];
+    for (int i = 0; i < n; i++) cli_nearest_try(&nearest, name, at(i));
+    return cli_error("no %s '%s'%s; a plugin's needs --plugin FILE.so", kind, name,
+                     cli_nearest_text(&nearest, "", hint, sizeof hint));
+}
+
+static const char *cell_name_at(int i)
+{
+    return wg_cell_at(i)->name;
+}
+
+static const char *op_name_at(int i)
+{
+    return wg_op_at(i)->name;
+}
+
+/* Names are looked up before anything is checked. */
+static int check_named(job *j, const char *const *cells, size_t n_cells, const char *const *ops,
+                       size_t n_ops)
+{
+    for (size_t i = 0; i < n_cells; i++)
+        if (!wg_find_cell(cells[i]))
+            return unknown("cell", cells[i], cell_name_at, wg_cell_count());
+    for (size_t i = 0; i < n_ops; i++)
+        if (!wg_find_op(ops[i])) return unknown("op", ops[i], op_name_at, wg_op_count());
+    for (size_t i = 0; i < n_cells; i++) check_cell(j, wg_find_cell(cells[i]));
+    for (size_t i = 0; i < n_ops; i++) check_op(j, wg_find_op(ops[i]));
+    /* Asked for by name and not done: that is no success. */
+    j->tally.trouble += j->tally.unchecked;
+    return CLI_FINE;
+}
+
+static int check_all(job *j)
+{
+    for (int i = 0; i < wg_cell_count(); i++) check_cell(j, wg_cell_at(i));
+    for (int i = 0; i < wg_op_count(); i++) check_op(j, wg_op_at(i));
+    return CLI_FINE;
+}
+
+static int run_gradcheck(const cli_args *args)
+{
+    size_t n_cells = 0, n_ops = 0;
+    const char *const *cells = cli_strings(args, "cell", &n_cells);
+    const char *const *ops = cli_strings(args, "op", &n_ops);
+    const char *reference = cli_string(args, "reference");
+    bool all = cli_flag(args, "all");
+    job j = {.args = args,
+             .brief = all || n_cells + n_ops > 1,
+             .print = cli_flag(args, "print"),
+             .dot = cli_string(args, "dot"),
+             .settings = {.tolerance = cli_float(args, "tolerance"),
+                          .step = cli_float(args, "step"),
+                          .order = (int)cli_int(args, "order"),
+                          .seed = (uint64_t)cli_int(args, "seed"),
+                          .size = {4, 3, 5, 2, 6}}};
+    if (!all && n_cells + n_ops == 0)
+        return cli_usage_error(args, "nothing to check: give --cell NAME, --op NAME or --all");
+    if (all && n_cells + n_ops > 0)
+        return cli_usage_error(args, "--all checks everything; leave out --cell and --op");
+    if (j.dot && j.brief)
+        return cli_usage_error(args, "option '--dot': needs one --cell or one --op");
+    if (reference && (n_cells != 1 || n_ops > 0))
+        return cli_usage_error(args, "option '--reference': needs one --cell");
+    if (cli_given(args, "size")) {
+        int status = parse_sizes(args, cli_string(args, "size"), j.settings.size);
+        if (status != CLI_FINE) return status;
+    }
+    int status = all ? check_all(&j) : check_named(&j, cells, n_cells, ops, n_ops);
+    if (status == CLI_FINE && reference && j.tally.trouble == 0) {
+        status =
+            gc_reference(wg_find_cell(cells[0]), reference, cli_float(args, "reference-tolerance"));
+        if (status == CLI_CHECK_FAILED) {
+            j.tally.wrong++;
+            status = CLI_FINE;
+        }
+    }
+    if (j.brief && status == CLI_FINE)
+        printf("%d right, %d wrong, %d not checked%s\n", j.tally.right, j.tally.wrong,
+               j.tally.unchecked,
+               j.tally.trouble > j.tally.unchecked ? ", some could not be recorded or run" : "");
+    if (status != CLI_FINE || j.tally.trouble) return CLI_TROUBLE;
+    return j.tally.wrong ? CLI_CHECK_FAILED : CLI_FINE;
+}
+
+const cli_command cli_command_gradcheck = {
+    .path = {"gradcheck"},
+    .summary = "check the gradients of cells and ops",
+    .description =
+        "Compares gradients with central differences in f64, element by element. A cell runs in a "
+        "scan over a short padded batch whose sizes all differ, and is checked with respect to "
+        "its input, initial states and parameters. An op runs on sample inputs: its own, where the "
+        "tool has some, else inputs that its shape rule accepts.\n\n"
+        "Prints a table of leaves with the worst error of each, names the first op whose gradient "
+        "is wrong, and reports parameters that nothing uses and points without a derivative "
+        "(kinks). What cannot be checked is said and never counted as right. The exit status is 1 "
+        "when a gradient is wrong.\n\n"
+        "--reference compares outputs with those of an independent program, as arrays in an .npz: "
+        "x [T,B,X], the parameters by their names in the shapes of the cell's table, and "
+        "optionally lengths [B] and initial states (state h: h0 [B,H]); against y [T,B,O] and "
+        "final states (hT [B,H]), at least one of them.",
+    .options =
+        (const cli_option[]){
+            {.name = "cell",
+             .kind = CLI_STRINGS,
+             .metavar = "NAME",
+             .help = "check this cell; may be given several times"},
+            {.name = "op",
+             .kind = CLI_STRINGS,
+             .metavar = "NAME",
+             .help = "check this op; may be given several times"},
+            {.name = "all", .kind = CLI_FLAG, .help = "check every cell and op, plugins' included"},
+            {.name = "order",
+             .kind = CLI_INT,
+             .fallback = "1",
+             .min = 1,
+             .max = 2,
+             .help = "2 checks second derivatives as well"},
+            {.name = "tolerance",
+             .kind = CLI_FLOAT,
+             .fallback = "1e-7",
+             .min = 0,
+             .max = 1,
+             .above_min = true,
+             .help = "largest relative error of a derivative that is right"},
+            {.name = "step",
+             .kind = CLI_FLOAT,
+             .fallback = "1e-5",
+             .min = 0,
+             .max = 1,
+             .above_min = true,
+             .help = "step of the central differences, relative to max(1, |x|)"},
+            {.name = "size",
+             .kind = CLI_STRING,
+             .metavar = "T,B,X,H[,O]",
+             .fallback = "4,3,5,2,6",
+             .help = "steps, rows, input, hidden and output size of cells; O matters to cells "
+                     "whose shapes name it"},
+            {.name = "reference",
+             .kind = CLI_PATH,
+             .metavar = "FILE.npz",
+             .help = "also run the cell on the inputs in FILE and compare with the outputs there"},
+            {.name = "reference-tolerance",
+             .kind = CLI_FLOAT,
+             .fallback = "0",
+             .min = 0,
+             .max = 1,
+             .help = "largest difference from the reference, relative to max(1, |reference|); 0 is "
+                     "1e-9 for arrays of f64 and 1e-5 for f32"},
+            {.name = "print", .kind = CLI_FLAG, .help = "print the recorded equations"},
+            {.name = "dot",
+             .kind = CLI_PATH,
+             .metavar = "FILE",
+             .help = "write the recorded graph for Graphviz"},
+            {0},
+        },
+    .examples =
+        (const cli_example[]){
+            {"Check a cell from a plugin", "wengert gradcheck --plugin ./mycell.so --cell mycell"},
+            {"Second derivatives too, with the equations",
+             "wengert gradcheck --cell gru --order 2 --print"},
+            {"Everything there is", "wengert gradcheck --all"},
+            {"Compare with another implementation",
+             "wengert gradcheck --cell lstm --reference lstm.npz"},
+            {0},
+        },
+    .run = run_gradcheck,
+};
