@@ -228,6 +228,61 @@ static void test_unrolled(void **state)
     }
 }
 
+/* A cell that looks at a constant of the sequence, at time and at whether it is training. */
+static void looking_step(wg_step *s, wg_var x, const wg_var *state, wg_var *next)
+{
+    if (s->n_constants != 1 || s->input_size != X || s->hidden_size != H) {
+        next[0] = wg_tape_fail(s->tape, WG_EINVAL, "a step was not told what it should be");
+        return;
+    }
+    wg_var t = wg_cast(s->time, wg_var_dtype(x));
+    wg_var h = wg_add(wg_affine(x, wg_p(s, "W"), WG_NONE), wg_mul(state[0], s->constant[0]));
+    next[0] = wg_tanh(wg_add(h, wg_scale(t, s->training ? 0.5 : 0.25)));
+}
+
+static const wg_cell looking_cell = {
+    .size = sizeof(wg_cell),
+    .name = "test.looking",
+    .version = 1,
+    .states = (const wg_cell_state[]){{"h", "H"}},
+    .n_states = 1,
+    .params = (const wg_cell_param[]){{.name = "W", .shape = "X,H"}},
+    .n_params = 1,
+    .step = looking_step,
+};
+
+static void test_constants(void **state)
+{
+    (void)state;
+    wg_rnn_config config = config_of(&looking_cell);
+    for (int training = 0; training < 2; training++) {
+        fixture f;
+        wg_var out;
+        open_fixture(&f, &config);
+        wg_tensor *seen = wgt_random(&f.pool, WG_F64, WG_SHAPE(B, H), "seen");
+        wg_var constant = wg_tensor_var(f.tape, seen);
+        wg_rnn_options options = {.size = sizeof options,
+                                  .training = training,
+                                  .states = f.states,
+                                  .constants = &constant,
+                                  .n_constants = 1};
+        WGT_OK(wg_rnn_run(f.tape, f.rnn, &options, f.x, &out, NULL), NULL);
+        gradcheck(&f, &out, 1, "constants");
+        WGT_OK(wg_eval(&out, 1, NULL, &f.err), &f.err);
+        /* Row 0, unit 0, by hand. */
+        const double *x = wg_tensor_cdata(f.pool.tensor[1]), *c = wg_tensor_cdata(seen);
+        const double *w = wg_tensor_cdata(wg_params_value(f.params, 0));
+        double h = wg_tensor_get(f.pool.tensor[4], 0);
+        for (int t = 0; t < T; t++) {
+            double z = h * c[0] + (training ? 0.5 : 0.25) * t;
+            for (int i = 0; i < X; i++) z += x[t * B * X + i] * w[i * H];
+            h = tanh(z);
+            WGT_NEAR(wg_tensor_get(wg_eval_output(f.tape, 0), t * B * H), h, 1e-13);
+        }
+        close_fixture(&f);
+    }
+}
+
 /* Hyperparameters reach the initialisers and the steps. */
 static void test_hypers(void **state)
 {
@@ -391,10 +446,15 @@ static int register_cells(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unrolled),           cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_gradients_of_stack), cmocka_unit_test(test_hypers),
-        cmocka_unit_test(test_bad_configs),        cmocka_unit_test(test_bad_cells),
-        cmocka_unit_test(test_bad_input),          cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_unrolled),
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_gradients_of_stack),
+        cmocka_unit_test(test_hypers),
+        cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_bad_configs),
+        cmocka_unit_test(test_bad_cells),
+        cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, register_cells, NULL);
 }

@@ -180,6 +180,29 @@ static void test_evaluation(void **state)
     close_fixture(&f);
 }
 
+/* A row without any source word, and one without any target word: finite, and the latter free. */
+static void test_empty_rows(void **state)
+{
+    (void)state;
+    for (int i = 0; i < n_configs(); i++) {
+        wg_seq2seq_config c = config_at(i);
+        fixture f;
+        open_fixture(&f, &c, WG_F64);
+        wg_tensor_set(f.src_lengths, 0, 0);
+        wg_tensor_set(f.tgt_lengths, 1, 0);
+        wg_seq2seq_loss loss = record(&f, false, false);
+        wg_var x = wg_param(f.tape, f.params, 0), out[3] = {loss.sum, loss.rows};
+        wg_grad_or_zeros(&loss.sum, NULL, 1, &x, 1, &out[2]);
+        WGT_OK(wg_eval(out, 3, NULL, &f.err), &f.err);
+        assert_true(isfinite(wg_tensor_get(wg_eval_output(f.tape, 0), 0)));
+        for (int t = 0; t < T; t++)
+            assert_true(wg_tensor_get(wg_eval_output(f.tape, 1), t * B + 1) == 0);
+        const wg_tensor *g = wg_eval_output(f.tape, 2);
+        for (int64_t k = 0; k < wg_tensor_count(g); k++) assert_true(isfinite(wg_tensor_get(g, k)));
+        close_fixture(&f);
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -203,9 +226,10 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_padding),   cmocka_unit_test(test_evaluation),
-        cmocka_unit_test(test_gradients), cmocka_unit_test(test_second_order),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_padding),      cmocka_unit_test(test_empty_rows),
+        cmocka_unit_test(test_evaluation),   cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_second_order),
     };
     return cmocka_run_group_tests(tests, register_cells, NULL);
 }
