@@ -16,8 +16,9 @@ static const double steps[] = {1e-3, 1e-4, 1e-5, 1e-6, 1e-7};
 enum { N_STEPS = sizeof steps / sizeof steps[0], DISPLACEMENTS = 6 };
 /* An extrapolated derivative that is less certain than this says nothing. */
 static const double unsure = 1e-3;
-/* Rounding errors in f, in units of DBL_EPSILON |f|. */
+/* Rounding errors in f and in its gradient, in units of DBL_EPSILON |f|. */
 static const double rounding = 8;
+static const double cancelled = 16;
 static const double displacement = 1e-3;
 
 wg_status wg__gc_evaluate(wg__gc *g, double *values)
@@ -55,21 +56,27 @@ static void restore(const wg__gc_line *line, const double *from)
         line->leaf->x[line->index] = from[line->index];
 }
 
-/* A difference quotient and the rounding error that it may have. */
+/* A difference quotient, the rounding error that it may have, and the size below which nothing can
+ * be compared. */
 typedef struct quotient {
-    double value, noise;
+    double value, noise, floor;
 } quotient;
 
-/* <r, b - a> / length. Only outputs that changed count, for the rounding as well. */
+/* <r, b - a> / length. Only outputs that changed count, for its rounding as well. The analytic
+ * gradient has rounding errors of its own: those of terms that cancel, as large as |f|. */
 static quotient difference(const wg__gc *g, const double *a, const double *b, double length)
 {
-    double sum = 0, size = 0;
+    double sum = 0, changed = 0, all = 0;
     for (int64_t i = 0; i < g->n_values; i++) {
+        double size = fabs(g->r[i]) * fmax(fabs(a[i]), fabs(b[i]));
+        all += size;
         if (a[i] == b[i]) continue;
         sum += g->r[i] * (b[i] - a[i]);
-        size += fabs(g->r[i]) * fmax(fabs(a[i]), fabs(b[i]));
+        changed += size;
     }
-    return (quotient){sum / length, DBL_EPSILON * size / fabs(length)};
+    quotient q = {.value = sum / length, .noise = DBL_EPSILON * changed / fabs(length)};
+    q.floor = fmax(DBL_EPSILON * all / fabs(length), cancelled * DBL_EPSILON * all / g->tolerance);
+    return q;
 }
 
 static wg_status central(wg__gc *g, const wg__gc_line *line, const double *from, double h,
@@ -118,7 +125,7 @@ static wg_status extrapolate(wg__gc *g, const wg__gc_line *line, const double *f
         double size = fmax(fabs(d->analytic), fabs(value));
         bool sure = doubt <= fmax(unsure * size, 1e-9 * q[2].noise * h / DBL_EPSILON);
         /* The gap that the numeric derivative cannot see is no error. */
-        d->error = relative(d->analytic, value, sure ? doubt / g->tolerance : q[0].noise);
+        d->error = relative(d->analytic, value, fmax(q[0].floor, sure ? doubt / g->tolerance : 0));
         d->ok = d->error <= g->tolerance;
     }
     return WG_OK;
@@ -145,7 +152,7 @@ static wg_status bent(wg__gc *g, const wg__gc_line *line, wg__gc_derivative *d)
 {
     const double *from = line->leaf->keep;
     double scale = scale_of(line, from), jump[2] = {0, 0};
-    quotient left = {0, 0}, right = {0, 0};
+    quotient left = {0}, right = {0};
     for (int i = 0; i < 2; i++) {
         wg_status status = one_sided(g, line, from, (i ? 1e-6 : 1e-5) * scale, &left, &right);
         if (status) return status;
@@ -214,7 +221,7 @@ wg_status wg__gc_check_line(wg__gc *g, const wg__gc_line *line, wg__gc_derivativ
     if (status) return status;
     d->numeric = q.value;
     if (isfinite(d->analytic) && isfinite(q.value)) {
-        d->error = relative(d->analytic, q.value, q.noise);
+        d->error = relative(d->analytic, q.value, q.floor);
         d->ok = d->error <= g->tolerance;
     }
     /* A derivative that is not a number is wrong, and nothing nearby can help it. */
