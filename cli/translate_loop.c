@@ -1,0 +1,193 @@
+/* The loop of a training: updates, reports, an end of epoch with its validation, and all the ways
+ * in which it ends. */
+#include "translate_train.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define NOT_FINITE_LIMIT 50 /* updates in a row */
+
+/* Why a loop ends; the texts stand in the log. */
+typedef enum ending { GOING_ON, EPOCHS, EARLY, TIME, SIGNAL, FAILED } ending;
+static const char *const ending_name[] = {"",           "epochs", "early-stopping",
+                                          "time-limit", "signal", "failed"};
+
+static void add(translate_sums *sums, const wg_trainer_result *r, double seconds)
+{
+    sums->seconds += seconds;
+    if (!r->finite) return;
+    sums->loss += r->loss;
+    sums->words += r->count;
+    sums->norm += r->norm;
+    sums->updates++;
+}
+
+static int update(translate_training *t, const wg_batch *b)
+{
+    wg_error err = {0};
+    wg_trainer_result r = {0};
+    const wg_trainer_batch batch = {.size = sizeof batch,
+                                    .source_steps = b->S,
+                                    .target_steps = b->T,
+                                    .rows = b->B,
+                                    .source = wg_tensor_cdata(b->src_ids),
+                                    .source_lengths = wg_tensor_cdata(b->src_len),
+                                    .target_in = wg_tensor_cdata(b->tgt_in),
+                                    .target_out = wg_tensor_cdata(b->tgt_out),
+                                    .target_lengths = wg_tensor_cdata(b->tgt_len)};
+    double begin = translate_now();
+    if (wg_trainer_step(t->trainer, &batch, wg_schedule_rate(&t->schedule), &r, &err))
+        return cli_fail(&err);
+    double seconds = translate_now() - begin;
+    wg_schedule_step(&t->schedule);
+    t->at.updates++;
+    t->skipped_in_a_row = r.finite ? 0 : t->skipped_in_a_row + 1;
+    if (t->skipped_in_a_row == NOT_FINITE_LIMIT)
+        return cli_error("loss or gradient were not finite in %d updates in a row; a smaller --lr "
+                         "or --clip may help",
+                         NOT_FINITE_LIMIT);
+    add(&t->report, &r, seconds);
+    add(&t->at.epoch, &r, seconds);
+    return CLI_FINE;
+}
+
+static bool better(const translate_training *t, const translate_score *score)
+{
+    if (t->at.best_epoch == 0) return true;
+    /* Early on, several models in a row may have no 4-gram right. */
+    if (score->bleu >= 0 && cli_choice(t->args, "select") == 0 && score->bleu != t->at.best.bleu)
+        return score->bleu > t->at.best.bleu;
+    return score->perplexity < t->at.best.perplexity;
+}
+
+/* Validates, keeps the model where it is the best so far, and logs. */
+static int check_in(translate_training *t, int64_t epoch, bool complete, translate_score *score)
+{
+    int status = translate_validate(t, score);
+    if (status != CLI_FINE) return status;
+    t->valid_seconds = score->seconds;
+    bool best = better(t, score);
+    if (best) {
+        t->at.best = *score;
+        t->at.best_epoch = epoch;
+        status = translate_save_model(t, score);
+    }
+    if (status == CLI_FINE) status = translate_log_epoch(t, epoch, complete, score, best);
+    return status;
+}
+
+/* The end of an epoch; *end says what follows. */
+static int end_epoch(translate_training *t, ending *end)
+{
+    translate_score score = {0};
+    int64_t epoch = (int64_t)wg_batcher_tell(t->batcher).epoch; /* the batcher is at the next one */
+    t->report = (translate_sums){0};                            /* the line of the epoch says it */
+    int status = check_in(t, epoch, true, &score);
+    if (status == cli_interrupted() && status != CLI_FINE) {
+        /* Not validated, so this epoch is not over: its validation is repeated by --resume. */
+        *end = SIGNAL;
+        return CLI_FINE;
+    }
+    if (status != CLI_FINE) return status;
+    double old = wg_schedule_rate(&t->schedule);
+    wg_schedule_epoch(&t->schedule);
+    wg_schedule_validation(&t->schedule, score.perplexity);
+    if (wg_schedule_rate(&t->schedule) < old)
+        cli_progress_log(&t->line, "learning rate %.3g -> %.3g", old,
+                         wg_schedule_rate(&t->schedule));
+    t->at.epoch = (translate_sums){0};
+    int64_t stop = cli_int(t->args, "early-stopping");
+    if (stop > 0 && epoch - t->at.best_epoch >= stop) *end = EARLY;
+    if (epoch >= cli_int(t->args, "epochs")) *end = EPOCHS;
+    return *end == GOING_ON ? translate_save_last(t) : CLI_FINE;
+}
+
+/* Is there just time enough for a validation? */
+static bool out_of_time(const translate_training *t)
+{
+    double limit = 60 * cli_float(t->args, "time-limit");
+    if (limit <= 0) return false;
+    double valid = t->valid_seconds;
+    if (valid <= 0 && t->at.epoch.words > 0) /* none yet: about what training on it would take */
+        valid = t->at.epoch.seconds / t->at.epoch.words *
+                (double)(t->data.pairs[TRANSLATE_VALID]->start[1][t->data.n[1]] + t->data.n[1]);
+    return translate_now() - t->started + 1.1 * valid + 0.2 >= limit;
+}
+
+static int step(translate_training *t, ending *end)
+{
+    wg_error err = {0};
+    wg_batch *batch = NULL;
+    if (wg_batcher_next(t->batcher, &batch, &err)) return cli_fail(&err);
+    if (!batch) return end_epoch(t, end);
+    int status = update(t, batch);
+    wg_batch_free(batch);
+    if (status != CLI_FINE) return status;
+    translate_show(t);
+    if (t->at.updates % cli_int(t->args, "log-every") == 0) status = translate_log_report(t);
+    double every = 60 * cli_float(t->args, "save-every");
+    if (status == CLI_FINE && every > 0 && translate_now() - t->saved >= every)
+        status = translate_save_last(t);
+    if (out_of_time(t)) *end = TIME;
+    if (cli_interrupted()) *end = SIGNAL;
+    return status;
+}
+
+/* The files of a training that ends as it should, whatever the reason. */
+static int finish(translate_training *t, ending end)
+{
+    int status = CLI_FINE;
+    translate_score score = {0};
+    if (end == TIME && t->at.epoch.updates > 0) {
+        int64_t epoch = (int64_t)wg_batcher_tell(t->batcher).epoch + 1;
+        status = check_in(t, epoch, false, &score);
+        if (status == cli_interrupted()) status = CLI_FINE;
+    }
+    t->at.seconds += translate_now() - t->started;
+    t->started = translate_now();
+    /* Without a validation so far, the model as it is is the best there is. */
+    if (status == CLI_FINE && t->at.best_epoch == 0) status = translate_save_model(t, NULL);
+    if (status == CLI_FINE) status = translate_save_last(t);
+    if (status == CLI_FINE) status = translate_log_end(t, ending_name[end]);
+    return status;
+}
+
+static void say_goodbye(translate_training *t, ending end)
+{
+    static const char *const why[] = {"",
+                                      "all epochs are done",
+                                      "no better model in --early-stopping epochs",
+                                      "--time-limit is reached",
+                                      "stopped by a signal; --resume goes on",
+                                      ""};
+    cli_progress_end(&t->line);
+    if (t->at.best_epoch == 0)
+        cli_note(t->args, "%s; %s/" TRANSLATE_MODEL_NAME " is the model as it is, not validated",
+                 why[end], t->dir);
+    else if (t->at.best.bleu >= 0)
+        cli_note(
+            t->args,
+            "%s; %s/" TRANSLATE_MODEL_NAME " is that of epoch %lld: perplexity %.2f, BLEU %.2f",
+            why[end], t->dir, (long long)t->at.best_epoch, t->at.best.perplexity, t->at.best.bleu);
+    else
+        cli_note(t->args, "%s; %s/" TRANSLATE_MODEL_NAME " is that of epoch %lld: perplexity %.2f",
+                 why[end], t->dir, (long long)t->at.best_epoch, t->at.best.perplexity);
+}
+
+int translate_loop(translate_training *t)
+{
+    ending end = GOING_ON;
+    const wg_batch_state at = wg_batcher_tell(t->batcher);
+    int status = translate_log_start(t);
+    /* Interrupted in a validation: it comes first then. */
+    if (status == CLI_FINE && at.epoch > 0 && at.position == 0 && t->at.epoch.updates > 0)
+        status = end_epoch(t, &end);
+    else if ((int64_t)at.epoch >= cli_int(t->args, "epochs"))
+        end = EPOCHS;
+    while (status == CLI_FINE && end == GOING_ON) status = step(t, &end);
+    if (status == CLI_FINE) status = finish(t, end);
+    cli_progress_end(&t->line);
+    if (status != CLI_FINE) return status;
+    say_goodbye(t, end);
+    return end == SIGNAL ? cli_interrupted() : CLI_FINE;
+}

@@ -1,0 +1,91 @@
+/* What the files of `translate train` share: one training, from its texts to its log. */
+#ifndef WENGERT_CLI_TRANSLATE_TRAIN_H
+#define WENGERT_CLI_TRANSLATE_TRAIN_H
+
+#include "cli.h"
+#include "translate_data.h"
+#include "translate_model.h"
+
+#include <wengert/batch.h>
+#include <wengert/decode.h>
+#include <wengert/jsonlog.h>
+#include <wengert/schedule.h>
+#include <wengert/trainer.h>
+
+/* Sentences validated together. */
+#define TRANSLATE_VALID_ROWS 64
+
+/* Sums over some updates. */
+typedef struct translate_sums {
+    double loss, words, norm, seconds;
+    int64_t updates;
+} translate_sums;
+
+/* Result of one validation; bleu is -1 where it was not asked for. */
+typedef struct translate_score {
+    double loss, perplexity, bleu, seconds;
+} translate_score;
+
+/* What must outlive an interruption besides parameters, optimiser and schedule. */
+typedef struct translate_progress {
+    int64_t updates;
+    translate_sums epoch; /* of the epoch that is going on */
+    translate_score best; /* of the model in model.npz */
+    int64_t best_epoch;   /* 0 = there is none yet */
+    double seconds;       /* spent in all runs so far */
+} translate_progress;
+
+typedef struct translate_training {
+    const cli_args *args;
+    const char *dir;
+    bool resumed;
+    int threads;
+    translate_data data;
+    translate_model *model;
+    wg_optimizer *optimizer;
+    wg_trainer *trainer;
+    wg_schedule schedule;
+    wg_decoder *decoder;
+    wg_batcher *batcher;
+    wg_jsonlog *log;
+    cli_progress line;
+    translate_progress at;
+    translate_sums report;    /* since the last line of the log */
+    double started, saved;    /* monotonic seconds: of this run, of the last saving */
+    double valid_seconds;     /* how long a validation takes; a guess before the first */
+    int64_t skipped_in_a_row; /* updates whose gradient was not finite */
+} translate_training;
+
+/* translate_start.c */
+int translate_train(const cli_args *args);
+double translate_now(void);
+
+/* translate_loop.c: trains until something ends it; returns an exit status. */
+int translate_loop(translate_training *t);
+
+/* translate_valid.c: loss, perplexity and BLEU of the validation set. CLI_FINE, or a status after a
+ * message; where a signal came in, that of the signal, without a score. */
+int translate_validate(translate_training *t, translate_score *score);
+
+/* translate_save.c */
+/* Writes DIR/model.npz: parameters and vocabularies. */
+int translate_save_model(translate_training *t, const translate_score *score);
+/* Writes DIR/last.npz: that, and all that --resume needs. */
+int translate_save_last(translate_training *t);
+/* Takes what translate_save_last added to a model from `state`. */
+int translate_take_last(translate_training *t, const wg_state *state, const char *path);
+/* Adds options and provenance to the model's config.json. */
+int translate_describe(translate_training *t);
+/* Are the options and texts those with which `model` was made? A message names what is not. */
+int translate_check_same(const cli_args *args, const translate_data *data,
+                         const translate_model *model, const char *path);
+
+/* translate_log.c: the progress line and DIR/log.jsonl. */
+int translate_log_start(translate_training *t);
+int translate_log_report(translate_training *t);
+int translate_log_epoch(translate_training *t, int64_t epoch, bool complete,
+                        const translate_score *score, bool best);
+int translate_log_end(translate_training *t, const char *reason);
+void translate_show(translate_training *t);
+
+#endif
