@@ -448,6 +448,48 @@ static void scans_are_opened(void **state)
     check_scan(&sign_error, true);
 }
 
+/* A scan whose body scans. */
+static void outer_body(void *user, wg_scan_step *s)
+{
+    const wg_scan_def def = {.size = sizeof def,
+                             .body = body,
+                             .user = user,
+                             .sequences = s->x,
+                             .n_sequences = 1,
+                             .init = s->carry,
+                             .n_carries = 1,
+                             .n_outputs = 1,
+                             .name = "inner"};
+    wg_scan(s->tape, &def, s->next, s->y, NULL);
+}
+
+static void scans_in_scans_are_opened(void **state)
+{
+    (void)state;
+    for (int wrong = 0; wrong < 2; wrong++) {
+        bench b;
+        begin(&b);
+        wg_var x = leaf(&b, "x", WG_SHAPE(2, 3, 2, 3), -1, 1);
+        wg_var h = leaf(&b, "h", WG_SHAPE(2, 3), -1, 1);
+        body_of o = {wrong ? &sign_error : NULL, leaf(&b, "W", WG_SHAPE(3, 3), -1, 1)};
+        const wg_scan_def def = {.size = sizeof def,
+                                 .body = outer_body,
+                                 .user = &o,
+                                 .sequences = &x,
+                                 .n_sequences = 1,
+                                 .init = &h,
+                                 .n_carries = 1,
+                                 .n_outputs = 1,
+                                 .name = "outer"};
+        wg_var last, y;
+        WGT_OK(wg_scan(b.tape, &def, &last, &y, NULL), NULL);
+        run(&b, wg_add(wg_sum_all(y), wg_sum_all(last)));
+        expect(&b, !wrong);
+        if (wrong) expect_wrong_op(&b, "bad.sin");
+        end(&b);
+    }
+}
+
 /* ---- kinks, unused leaves, NaN ---- */
 
 static void check_kink(wg_var (*op)(wg_var), bool exact)
@@ -731,6 +773,7 @@ int main(void)
         cmocka_unit_test(the_worst_element_is_reported),
         cmocka_unit_test(second_order_errors_are_caught),
         cmocka_unit_test(scans_are_opened),
+        cmocka_unit_test(scans_in_scans_are_opened),
         cmocka_unit_test(kinks_are_named),
         cmocka_unit_test(a_mean_of_both_sides_is_fine),
         cmocka_unit_test(kinks_do_not_hide_errors),

@@ -224,6 +224,48 @@ static void graphs_are_well_formed(void **state)
     }
 }
 
+static void outer_step(void *user, wg_scan_step *s)
+{
+    const wg_scan_def def = {.size = sizeof def,
+                             .body = lstm_step,
+                             .user = user,
+                             .sequences = s->x,
+                             .n_sequences = 1,
+                             .init = s->carry,
+                             .n_carries = 2,
+                             .n_outputs = 1};
+    wg_scan(s->tape, &def, s->next, s->y, NULL);
+}
+
+static void scans_in_scans_are_drawn(void **state)
+{
+    (void)state;
+    model m = {.tape = new_tape()};
+    wg_var x = wg_input(m.tape, "x", WG_F32, WG_SHAPE(4, 7, 2, 3));
+    lstm l = {weight(&m, 0, "enc.W", WG_SHAPE(3, 20)), weight(&m, 1, "enc.U", WG_SHAPE(5, 20)),
+              weight(&m, 2, "enc.b", WG_SHAPE(20))};
+    wg_var zero = wg_const(m.tape, WG_F32, WG_SHAPE(2, 5), 0), init[2] = {zero, zero};
+    const wg_scan_def def = {.size = sizeof def,
+                             .body = outer_step,
+                             .user = &l,
+                             .sequences = &x,
+                             .n_sequences = 1,
+                             .init = init,
+                             .n_carries = 2,
+                             .n_outputs = 1};
+    wg_var last[2], y;
+    WGT_OK(wg_scan(m.tape, &def, last, &y, NULL), NULL);
+    char *text = draw(m.tape, &y, 1);
+    check_dot(text);
+    expect(text, "scan: 4 steps");
+    expect(text, "scan: 7 steps");
+    wg_free(text);
+    text = print(m.tape, &y, 1);
+    expect(text, "\n        body:");
+    wg_free(text);
+    drop(&m);
+}
+
 static void scopes_nest(void **state)
 {
     (void)state;
@@ -347,6 +389,7 @@ int main(void)
         cmocka_unit_test(equations_are_lines),
         cmocka_unit_test(scans_are_indented),
         cmocka_unit_test(graphs_are_well_formed),
+        cmocka_unit_test(scans_in_scans_are_drawn),
         cmocka_unit_test(scopes_nest),
         cmocka_unit_test(names_are_escaped),
         cmocka_unit_test(numbers_do_not_depend_on_the_locale),
