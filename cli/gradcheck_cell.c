@@ -77,7 +77,6 @@ static wg_status record(gc_subject *s, const wg_cell *cell, wg_tensor *x, wg_ten
         init[i] = wg_name(wg_tensor_var(s->tape, states[i]), name);
     }
     if (lengths) options.lengths = wg_name(wg_tensor_var(s->tape, lengths), "lengths");
-    name_params(s, cell);
     s->n_out = 1 + cell->n_states;
     wg_rnn_run(s->tape, s->rnn, &options, in, &s->out[0], &s->out[1]);
     name_params(s, cell); /* recording the layer named them anew */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -135,11 +136,37 @@ static void put_word(const char *word)
     putchar('\'');
 }
 
+/* What starts this very tool in a shell: its name where PATH leads to it, else its path. */
+static void tool_word(char *buf, size_t size)
+{
+    char self[PATH_MAX], found[PATH_MAX];
+    const char *path = getenv("PATH");
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    snprintf(buf, size, "wengert");
+    if (n <= 0) return;
+    self[n] = '\0';
+    while (path && *path) {
+        char candidate[PATH_MAX];
+        size_t length = strcspn(path, ":");
+        snprintf(candidate, sizeof candidate, "%.*s/wengert", (int)length, length ? path : ".");
+        if (access(candidate, X_OK) == 0) {
+            if (realpath(candidate, found) && strcmp(found, self) == 0) return;
+            break; /* another wengert comes first */
+        }
+        path += length + (path[length] == ':');
+    }
+    snprintf(buf, size, "%s", self);
+}
+
 static void next_steps(const char *dir, const char *name)
 {
-    char where[2048], source[4200], plugin[4200];
+    char where[2048], source[4200], plugin[4200], tool[PATH_MAX];
     pkg_config_dir(where, sizeof where);
-    snprintf(source, sizeof source, "%s/%s.c", dir, name);
+    tool_word(tool, sizeof tool);
+    if (strcmp(dir, ".") == 0)
+        snprintf(source, sizeof source, "%s.c", name);
+    else
+        snprintf(source, sizeof source, "%s/%s.c", dir, name);
     snprintf(plugin, sizeof plugin, "%s/%s.so", dir, name);
     fputs("Written: ", stdout);
     put_word(source);
@@ -153,9 +180,13 @@ static void next_steps(const char *dir, const char *name)
     put_word(plugin);
     putchar(' ');
     put_word(source);
-    fputs("\nCheck its gradients:\n    wengert gradcheck --plugin ", stdout);
+    fputs("\nCheck its gradients:\n    ", stdout);
+    put_word(tool);
+    fputs(" gradcheck --plugin ", stdout);
     put_word(plugin);
-    printf(" --cell %s\nTrain a translator with it:\n    wengert translate train --plugin ", name);
+    printf(" --cell %s\nTrain a translator with it:\n    ", name);
+    put_word(tool);
+    fputs(" translate train --plugin ", stdout);
     put_word(plugin);
     printf(" --cell %s --source train.en --target train.fr --out model\n", name);
 }
