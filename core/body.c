@@ -1,8 +1,9 @@
-/* Loop bodies: shared, immutable lists with named slots; the scan node; cloning of nodes. */
+/* Loop bodies: shared lists, immutable but for the VJPs kept with them, with named slots; the scan
+ * node; cloning of nodes. */
 #include <string.h>
 
 #include "builtin.h"
-#include "tape_internal.h"
+#include "scan_derive.h"
 
 void wg__body_retain(wg__body *body)
 {
@@ -12,6 +13,7 @@ void wg__body_retain(wg__body *body)
 void wg__body_release(wg__body *body)
 {
     if (!body || --body->refs > 0) return;
+    wg__derived_free(body->derived);
     wg_tape_free(body->graph);
     wg_free(body->seq);
     wg_free(body);

@@ -185,7 +185,7 @@ static wg_status resolve_outputs(const wg_var *out, int n_out, wg_tape **tape, i
                                 "output %d belongs to a tape that was reset or freed", i);
         if (t->status != WG_OK) return wg_tape_status(t, err);
         if (out[i].index < 0) return wg_error_set(err, WG_EINVAL, "output %d is poisoned", i);
-        if (t->parent)
+        if (t->depth > 0)
             return wg_error_set(err, WG_EINVAL, "output %d lives inside a scan's body", i);
         if (*tape && t != *tape) return wg_error_set(err, WG_EINVAL, "outputs of two tapes");
         *tape = t;
@@ -378,19 +378,6 @@ static bool cache_room(wg__cache *c, const wg_tape *tape, int n_out)
     return true;
 }
 
-static uint64_t hash_key(const unsigned char *p, size_t n)
-{
-    uint64_t h = 14695981039346656037u;
-    for (; n >= 8; n -= 8, p += 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
-        h = (h ^ w) * 0x9E3779B97F4A7C15u;
-        h ^= h >> 29;
-    }
-    for (; n; n--, p++) h = (h ^ *p) * 1099511628211u;
-    return h;
-}
-
 /* The least recently used entry leaves when the cache is full. */
 static entry *new_entry(wg__cache *c)
 {
@@ -416,7 +403,7 @@ static wg_status lookup(wg_tape *tape, int n_out, wg_program **program, int32_t 
         return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
     wg__bytes_put(&c->bytes, &tape->options, sizeof tape->options);
     if (c->bytes.failed) return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
-    uint64_t h = hash_key(c->bytes.data, c->bytes.size);
+    uint64_t h = wg__bytes_hash(&c->bytes);
     for (int32_t i = 0; i < c->n; i++) {
         entry *e = &c->entries[i];
         if (e->hash != h || e->key_size != c->bytes.size ||

@@ -283,6 +283,35 @@ static void put_body(wg__bytes *b, const wg__body *body)
     put_int(b, body->time);
 }
 
+void wg__body_bytes(wg__bytes *b, const wg__body *body)
+{
+    put_body(b, body);
+    const wg_tape *g = body->graph;
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        /* Slots are made by wg_scan, wherever the op before was recorded. */
+        if (g->nodes[i].op == &wg__op_body_in) continue;
+        put_text(b, g->nodes[i].scope);
+        put_text(b, g->nodes[i].file);
+        put_int(b, g->nodes[i].line);
+    }
+    for (int32_t v = 0; v < g->n_values; v++) put_text(b, g->values[v].name);
+}
+
+uint64_t wg__bytes_hash(const wg__bytes *b)
+{
+    const unsigned char *p = b->data;
+    size_t n = b->size;
+    uint64_t h = 14695981039346656037u;
+    for (; n >= 8; n -= 8, p += 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        h = (h ^ w) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 29;
+    }
+    for (; n; n--, p++) h = (h ^ *p) * 1099511628211u;
+    return h;
+}
+
 bool wg__canonical(const wg_tape *tape, const int32_t *out, int n_out, wg__bytes *bytes,
                    int32_t *scratch, uint8_t *mark, int32_t *leaves, int32_t *n_leaves)
 {

@@ -64,6 +64,10 @@ typedef struct wg__bytes {
     bool failed;
 } wg__bytes;
 void wg__bytes_put(wg__bytes *b, const void *data, size_t size);
+uint64_t wg__bytes_hash(const wg__bytes *b);
+/* Canonical bytes of a body and the places that its nodes were recorded from: equal bytes, the same
+ * body for every purpose, messages included. */
+void wg__body_bytes(wg__bytes *b, const wg__body *body);
 /* Also lists the tape's leaf values (tensors, inputs) in canonical order into leaves[]. */
 bool wg__canonical(const wg_tape *tape, const int32_t *out, int n_out, wg__bytes *bytes,
                    int32_t *scratch /* n_values */, uint8_t *mark /* n_nodes */, int32_t *leaves,

@@ -206,7 +206,10 @@ static wg_status finish(wg_tape *tape, wg_tape **graph, const wg_scan_def *def, 
     for (int i = 0; i < n_seq; i++) operands[n++] = w->seq[i];
     for (int i = 0; i < def->n_carries; i++) operands[n++] = def->init[i];
     for (int i = 0; i < g->n_captures; i++) operands[n++] = g->captures[i].outer;
-    status = wg__scan_append(tape, body, operands, &attr, out);
+    /* Interning may give another, equal body: the captures are read before. */
+    g->parent = NULL;
+    status = wg__body_intern(tape, &body);
+    if (status == WG_OK) status = wg__scan_append(tape, body, operands, &attr, out);
     wg_free(operands);
     wg__body_release(body);
     return status;

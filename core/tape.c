@@ -116,6 +116,7 @@ void wg_tape_free(wg_tape *tape)
     leave_slot(tape);
     for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
     wg__cache_free(tape->cache);
+    wg__intern_free(tape->intern);
     wg_free(tape->bodies);
     wg_free(tape->captures);
     wg_free(tape->values);

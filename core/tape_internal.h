@@ -60,7 +60,8 @@ struct wg_tape {
     wg_error error;
     wg_watch_fn watch;
     void *watch_user;
-    struct wg__cache *cache; /* of a root; made on demand */
+    struct wg__cache *cache;   /* of a root; made on demand */
+    struct wg__intern *intern; /* of a root: bodies recorded so far, resets survived */
     wg_compile_options options;
 };
 
@@ -73,6 +74,7 @@ struct wg__body {
     int32_t *seq, *carry, *constant; /* input values of the graph */
     int32_t time;                    /* input value */
     int32_t *next, *y, *sum;         /* output values of the graph */
+    struct wg__derived *derived;     /* its VJPs so far, by pattern of gradients */
 };
 
 /* Attribute of a scan node; inputs: sequences, initial states, constants; outputs: final states,
@@ -120,6 +122,10 @@ void wg__body_release(wg__body *body);
 wg_status wg__body_new(wg_tape *graph, int n_seq, int n_carry, int n_const, int n_y, int n_sum,
                        wg__body **out, wg_error *err); /* takes over graph on success */
 wg_status wg__tape_own_body(wg_tape *tape, wg__body *body);
+/* intern.c: the body recorded before on this root that is the same as *body, or *body itself from
+ * now on. So the next minibatch's loops find their VJPs made. Takes over the reference. */
+wg_status wg__body_intern(wg_tape *tape, wg__body **body);
+void wg__intern_free(struct wg__intern *intern);
 /* Appends a scan node on tape; operands are vars of the tape or its ancestors. */
 wg_status wg__scan_append(wg_tape *tape, wg__body *body, const wg_var *operands,
                           const wg__scan_attr *attr, wg_var *out);

@@ -405,12 +405,45 @@ static void every_allocation_may_fail(void **state)
     problem_free(&p);
 }
 
+/* Recorded again, a body is the one recorded before, with its VJP: no work but appending. */
+static void bodies_are_interned(void **state)
+{
+    (void)state;
+    problem p;
+    problem_new(&p, 3);
+    wg_error err = {WG_OK, ""};
+    wg_tape *tape;
+    size_t calls[4] = {0};
+    wgt_fail_alloc_at(0); /* counts */
+    WGT_OK(wg_tape_new(&tape, &err), &err);
+    for (int round = 0; round < 4; round++) {
+        wg_tape_reset(tape);
+        size_t before = wgt_alloc_count();
+        wg_var leaf[LEAVES], g[LEAVES];
+        for (int i = 0; i < LEAVES; i++) leaf[i] = wg_tensor_var(tape, p.leaf[i]);
+        wg_var loss = scanned(tape, &p, leaf);
+        WGT_OK(wg_grad_or_zeros(&loss, NULL, 1, leaf, LEAVES, g), NULL);
+        calls[round] = wgt_alloc_count() - before;
+        WGT_OK(wg_eval(g, LEAVES, NULL, &err), &err);
+    }
+    assert_true(calls[1] * 2 < calls[0]);
+    assert_int_equal(calls[2], calls[3]);
+    int64_t misses;
+    wg_tape_cache_stats(tape, NULL, NULL, &misses);
+    assert_int_equal(misses, 1);
+    wg_tape_free(tape);
+    assert_int_equal(wgt_alloc_live(), 0);
+    wgt_alloc_restore();
+    problem_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scan_equals_unrolled),        cmocka_unit_test(padding_does_not_leak),
         cmocka_unit_test(products_leave_the_loop),     cmocka_unit_test(sums_time_and_zero_steps),
         cmocka_unit_test(bad_scans_say_what_is_wrong), cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(bodies_are_interned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
