@@ -231,11 +231,12 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
         const wg__gnode *n = &g->nodes[members[k]];
         bool reduce = (n->op->traits & WG_OP_REDUCE) != 0;
         const wg_shape *s = &g->values[reduce ? n->in[0] : n->first_out].type.shape;
-        b.rows |= reduce;
-        if (wg_shape_count(s) > most || (reduce && wg_shape_count(s) == most)) {
+        /* By reductions first: rows of no elements are fewer than their results. */
+        if (reduce ? !b.rows : !b.rows && wg_shape_count(s) > most) {
             most = wg_shape_count(s);
             b.shape = *s;
         }
+        b.rows |= reduce;
     }
     for (int i = 0; i < n_inputs + n_outputs; i++) {
         int32_t v = i < n_inputs ? inputs[i] : outputs[i - n_inputs];
