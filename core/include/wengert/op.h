@@ -168,8 +168,8 @@ WG_API void wg_vjp_add(wg_vjp *c, int i, wg_var g);
  * as a function of the inputs, recorded from wg_vjp_in(c, .); differentiates through it. */
 WG_API void wg_vjp_through(wg_vjp *c, wg_var same);
 
-/* g summed over the axes along which `shape` was broadcast to g's shape; needs op `sum` and
- * `reshape` to be there. */
+/* g summed over the axes along which `shape` was broadcast to g's shape; g itself where the shapes
+ * are equal. */
 WG_API wg_var wg_sum_to(wg_var g, wg_shape shape);
 
 /* Registry of ops. Descriptors must outlive the process' use of the library. Registration happens

@@ -10,14 +10,14 @@
 WG_BEGIN_DECLS
 
 /* Runs body(user, begin, end, worker) over disjoint ranges that cover [0, n), on at most `threads`
- * threads (0 = wg_threads()), in pieces of at least `grain`. The split depends on n, grain and
- * threads only, so results do not depend on timing. Returns when all ranges are done. */
+ * threads (0 = wg_default_threads()), in pieces of at least `grain`. The split depends on n, grain
+ * and threads only, so results do not depend on timing. Returns when all ranges are done. */
 WG_API void wg_parallel_for(int threads, int64_t n, int64_t grain,
                             void (*body)(void *user, int64_t begin, int64_t end, int worker),
                             void *user);
 
 /* Threads in use by default: WENGERT_THREADS, else OMP_NUM_THREADS, else what affinity and cgroup
- * quota leave. At least 1. */
+ * quota leave. At least 1. Looked up by the first call, for good. */
 WG_API int wg_default_threads(void);
 
 /* Instruction sets with kernels of their own, worst first. */

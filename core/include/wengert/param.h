@@ -15,8 +15,9 @@ typedef enum wg_init_kind {
     WG_INIT_NORMAL,         /* mean a, standard deviation b */
     WG_INIT_XAVIER_UNIFORM, /* +- gain sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq. 16);
                                a = gain, 0 = 1 */
-    WG_INIT_XAVIER_NORMAL,  /* standard deviation gain sqrt(2 / (fan_in + fan_out)) */
-    WG_INIT_ORTHOGONAL,     /* gain times an orthogonal matrix (Saxe et al. 2014), by QR */
+    WG_INIT_XAVIER_NORMAL,  /* standard deviation gain sqrt(2 / (fan_in + fan_out)); a as above */
+    WG_INIT_ORTHOGONAL, /* gain times an orthogonal matrix (Saxe et al. 2014), by QR; a as above;
+                           columns orthonormal, or rows where those are fewer */
 } wg_init_kind;
 
 #define WG_MAX_GATES 8
@@ -36,7 +37,8 @@ typedef struct wg_params wg_params;
 
 WG_API wg_status wg_params_new(wg_dtype dtype, wg_params **out, wg_error *err);
 WG_API void wg_params_free(wg_params *params);
-/* Declares a parameter; *id (may be NULL) gets its number. EEXIST, ESTATE after initialisation. */
+/* Declares a parameter; *id (may be NULL) gets its number; init NULL = zeros. EEXIST, ESTATE after
+ * initialisation. */
 WG_API wg_status wg_params_add(wg_params *params, const char *name, wg_shape shape,
                                const wg_init *init, int *id, wg_error *err);
 /* Allocates the arenas and initialises. Each parameter draws from a stream of its own name. */

@@ -1,10 +1,10 @@
 /* Programs: compile outputs of a tape once, bind, run many times.
  *
- * Compilation runs the passes (dead code, common subexpressions, merging of scans, fusing, buffer
- * planning; a trace callback sees each) and is skipped where the tape's
- * cache already holds a program of the same structure and shapes. WENGERT_COMPILE=0 (or
+ * Compilation runs the passes (merging of scans, dead code, common subexpressions, hoist, sink,
+ * fusing; a trace callback sees each) and plans buffers. wg_eval skips it where the tape's cache
+ * already holds a program of the same structure and shapes. WENGERT_COMPILE=0 (or
  * options.node_by_node) runs each node by itself, for checking. A program is used by one thread at
- * a time; a steady-state run allocates nothing. */
+ * a time; a steady-state run allocates nothing, unless values are watched. */
 #ifndef WENGERT_PROGRAM_H
 #define WENGERT_PROGRAM_H
 
@@ -19,7 +19,7 @@ typedef struct wg_compile_options {
     int threads;       /* 0 = wg_default_threads() */
     int isa;           /* wg_isa + 1; 0 = wg_isa_best() */
     bool node_by_node; /* no fusing, no reuse: each node by its own kernel */
-    /* Receives the text of each pass, before and after; NULL = none. */
+    /* Receives the list as recorded (pass "recorded") and after each pass; NULL = none. */
     void (*trace)(void *user, const char *pass, const char *text);
     void *trace_user;
 } wg_compile_options;
@@ -40,11 +40,13 @@ WG_API void wg_program_free(wg_program *program);
 /* Binds the input `name` (wg_input) to a tensor of its type; read at every run until bound anew. */
 WG_API wg_status wg_program_bind(wg_program *program, const char *name, wg_tensor *tensor,
                                  wg_error *err);
-/* Output i is written into `tensor` (its type) at the end of each run. Binding one tensor as input
- * and as output makes it a persistent state: it is read before it is written. */
+/* Output i is written into `tensor` (its type) by each run; NULL: into one that the program owns.
+ * Binding one tensor as input and as output makes it a persistent state: it is read before it is
+ * written. */
 WG_API wg_status wg_program_bind_output(wg_program *program, int i, wg_tensor *tensor,
                                         wg_error *err);
-/* Runs. ESTATE while an input is unbound. */
+/* Runs. ESTATE while an input is unbound; the status and message of a kernel that fails (an index
+ * out of range). */
 WG_API wg_status wg_program_run(wg_program *program, wg_error *err);
 /* Output i of the last run: the bound tensor, or one that the program owns (valid until the next
  * run). NULL when i is out of range. */

@@ -37,10 +37,11 @@ typedef struct wg_scan_def {
     int n_outputs; /* stacked outputs y */
     int n_sums;
     wg_var lengths; /* i32 [B] or WG_NONE. Axis 0 of carries and y, axis 1 of sequences, is then the
-                       row B. Steps t >= lengths[b] of row b hold the state and give y = 0; what the
-                       sequences hold there is never looked at. Increments of sums must then be
-                       formed from y-like values by the body itself. */
-    int64_t steps;  /* T where there are no sequences; else 0 */
+                       row B. Steps t >= lengths[b] of row b hold the state and give y = 0; the body
+                       sees the row's last valid step there, never what the sequences hold.
+                       Increments of sums are not masked: the body does that itself where it needs
+                       to, by wg_lt(step->time, lengths). */
+    int64_t steps;  /* T where there are no sequences; else 0, or the sequences' T */
     bool reverse;   /* from t = T-1 down to 0 */
     const char *name;
 } wg_scan_def;

@@ -32,6 +32,8 @@ static inline bool wg_is_none(wg_var v)
     return v.slot == 0;
 }
 
+/* A new tape; the registry of ops, cells and plugins is closed from the first one on. ELIMIT: more
+ * than 16384 at once; each body of a recorded scan counts as one. */
 WG_API wg_status wg_tape_new(wg_tape **out, wg_error *err);
 WG_API void wg_tape_free(wg_tape *tape);
 /* Forgets all nodes (compiled programs are kept in the tape's cache); older vars become stale. */
