@@ -23,6 +23,16 @@ void wg_decode_result_free(wg_decode_result *result)
     wg_free(p);
 }
 
+int64_t wg_hypothesis_source(const wg_hypothesis *h, int64_t source_steps, int64_t i)
+{
+    if (!h || !h->weights || i < 0 || i > h->length || source_steps < 1) return -1;
+    const float *row = h->weights + i * source_steps;
+    int64_t best = 0;
+    for (int64_t s = 1; s < source_steps; s++)
+        if (row[s] > row[best]) best = s;
+    return best;
+}
+
 static int returned(const wg__search *s, int64_t b)
 {
     int most = s->decoder->options.n_best;

@@ -116,11 +116,16 @@ static void check_greedy(const fixture *f, int max_length, int min_length, bool 
             assert_int_equal(h->weights != NULL, attention);
             for (int s = 0; attention && s < S; s++)
                 WGT_NEAR(h->weights[n * S + s], s < lengths[b] ? weights[s] : 0, 1e-5);
+            int64_t most = 0;
+            for (int s = 1; attention && s < lengths[b]; s++)
+                if (weights[s] > weights[most]) most = s;
+            assert_int_equal(wg_hypothesis_source(h, S, n), attention ? most : -1);
             if (best == END) break;
             words[n] = best;
             assert_int_equal(h->words[n], best);
         }
         assert_int_equal(h->length, n);
+        assert_int_equal(wg_hypothesis_source(h, S, n + 1), -1);
         WGT_NEAR(h->log_prob, log_prob, 1e-4);
         WGT_NEAR(h->score, log_prob / wg_length_penalty(WG_LENGTH_WU, 1, n + 1), 1e-4);
     }

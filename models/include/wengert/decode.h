@@ -104,6 +104,12 @@ WG_API wg_status wg_decoder_run(wg_decoder *decoder, const int32_t *src, const i
                                 int64_t steps, int64_t rows, wg_decode_result **out, wg_error *err);
 WG_API void wg_decode_result_free(wg_decode_result *result);
 
+/* The source step that word i of a hypothesis looked at most (the first of equals), i = length
+ * being the end symbol: where an unknown word is copied from, or an alignment. -1 without weights
+ * or for an i outside 0..length. source_steps is that of the result. */
+WG_API int64_t wg_hypothesis_source(const wg_hypothesis *hypothesis, int64_t source_steps,
+                                    int64_t i);
+
 /* Shapes compiled so far, and held now. */
 WG_API void wg_decoder_cache_stats(const wg_decoder *decoder, int64_t *compiled, int64_t *held);
 
