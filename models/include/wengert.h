@@ -24,8 +24,12 @@
 
 #include <wengert/attention.h>
 #include <wengert/bleu.h>
+#include <wengert/decode.h>
 #include <wengert/optimizer.h>
 #include <wengert/rnn.h>
+#include <wengert/schedule.h>
+#include <wengert/seq2seq.h>
+#include <wengert/trainer.h>
 
 #include <wengert/atomicfile.h>
 #include <wengert/batch.h>
@@ -34,6 +38,7 @@
 #include <wengert/jsonlog.h>
 #include <wengert/libraries.h>
 #include <wengert/npz.h>
+#include <wengert/sentences.h>
 #include <wengert/statefile.h>
 #include <wengert/textfile.h>
 #include <wengert/vocab.h>
