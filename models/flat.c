@@ -1,9 +1,6 @@
 /* Passes over flat arrays of parameters, in f32 and f64 from one source (flat_body.h). They are
- * bound by memory, so nothing but vector code of any width is needed; that takes a square root
- * without errno. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")
-#endif
+ * bound by memory, so vectors of any width do; but vectors it must be, which takes a square root
+ * without errno: cmake/WengertLibrary.cmake has the flags of this file. */
 #include "flat.h"
 
 #include <math.h>
