@@ -17,6 +17,7 @@ struct wg_program {
     wg__arena arena;
     wg__graph *graph;
     wg__frame frame;
+    const wg__backend *backend;
     void *memory;
     bound_input *inputs; /* in bind order */
     int32_t n_inputs;
@@ -42,7 +43,7 @@ void wg_program_free(wg_program *p)
 {
     if (!p) return;
     for (int32_t i = 0; i < p->n_out && p->own; i++) wg_tensor_free(p->own[i]);
-    wg_free_aligned(p->memory);
+    if (p->memory) p->backend->free(p->memory);
     wg__arena_free(&p->arena);
     wg_free(p);
 }
@@ -110,6 +111,7 @@ static wg_status make_program(const wg_tape *tape, const int32_t *out, int n_out
     wg_program *p = wg_calloc(1, sizeof *p);
     wg_status status = WG_ENOMEM;
     if (!p) goto out_of_memory;
+    p->backend = &wg__cpu;
     p->threads = o->threads > 0 ? o->threads : wg_default_threads();
     p->isa = o->isa > 0 && o->isa <= WG_ISAS ? o->isa - 1 : (int)wg_isa_best();
     if (p->isa > (int)wg_isa_best()) p->isa = (int)wg_isa_best();
@@ -156,7 +158,7 @@ static wg_status make_program(const wg_tape *tape, const int32_t *out, int n_out
         p->inputs[i].name = name;
     }
     for (int i = 0; i < n_out; i++) p->out_types[i] = g->values[g->out[i]].type;
-    p->memory = wg_malloc_aligned(p->frame.arena_bytes + 64);
+    p->memory = p->backend->alloc(p->frame.arena_bytes + 64);
     if (!p->memory) goto out_of_memory;
     p->frame.arena = p->memory;
     p->stats.size = sizeof p->stats;
@@ -288,12 +290,14 @@ wg_status wg_program_run(wg_program *p, wg_error *err)
         }
         p->frame.bind[p->out_bind[i]] = wg_tensor_data(direct ? p->user[i] : p->own[i]);
     }
-    wg__run run = {.threads = p->threads,
+    wg__run run = {.backend = p->backend,
+                   .threads = p->threads,
                    .isa = p->isa,
                    .err = err,
                    .watch = p->watch,
                    .watch_user = p->watch_user};
     wg_status status = wg__frame_run(&p->frame, &run);
+    if (status == WG_OK) status = p->backend->synchronize(err);
     p->stats.products_a_run = run.products;
     p->stats.kernels_a_run = run.kernels;
     for (int32_t i = 0; i < p->n_out && status == WG_OK; i++)

@@ -117,13 +117,36 @@ struct wg__fused {
     size_t scratch; /* bytes a thread */
 };
 
-typedef struct wg__run {
+typedef struct wg__run wg__run;
+
+/* What the executor asks of a device. Products, gathers, scatters, top-k, random bits, fused cross
+ * entropy and opaque ops come as ops with a kernel in the backend's slot; the rest is here. Calls
+ * may return before they have run, in order of issue; synchronize waits. Host callbacks (watches)
+ * run between to_host and the next call. */
+typedef struct wg__backend {
+    const char *name;
+    int slot;                     /* WG_BACKEND_* : which kernel of an op */
+    void *(*alloc)(size_t bytes); /* 64-byte aligned device memory; NULL = none left */
+    void (*free)(void *memory);
+    void (*fused)(const wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
+                  const wg__run *run);
+    void (*copy)(const wg_view *in, const wg_view *out, const wg__run *run); /* out contiguous */
+    void (*accumulate)(const wg_view *in, const wg_view *out, const wg__run *run); /* out += in */
+    void (*zero)(void *data, size_t bytes, const wg__run *run);
+    void (*to_host)(const wg_view *in, const wg_view *out, const wg__run *run);
+    wg_status (*synchronize)(wg_error *err);
+} wg__backend;
+
+extern const wg__backend wg__cpu; /* backend_cpu.c */
+
+struct wg__run {
+    const wg__backend *backend;
     int threads, isa;
     wg_error *err;
     int64_t products, kernels;
     wg_watch_fn watch;
     void *watch_user;
-} wg__run;
+};
 
 /* fused.c */
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
@@ -142,6 +165,5 @@ wg_status wg__plan_root(wg__arena *arena, const wg__graph *g, bool keep_apart, i
 
 /* run.c */
 wg_status wg__frame_run(wg__frame *frame, wg__run *run);
-void wg__copy_view(const wg_view *in, const wg_view *out, int threads);
 
 #endif

@@ -1,84 +1,9 @@
-/* The executor: walks a frame's instructions, loops included. It allocates nothing. */
+/* The executor: walks a frame's instructions, loops included, and calls a backend for each. It
+ * allocates nothing. */
 #include <stdio.h>
 #include <string.h>
 
-#include <wengert/parallel.h>
-
 #include "exec.h"
-
-/* ---- copies ---- */
-
-typedef struct copy_job {
-    const wg_view *in, *out;
-    int64_t outer_axes, row;
-    size_t size;
-} copy_job;
-
-static void copy_rows(void *user, int64_t begin, int64_t end, int worker)
-{
-    (void)worker;
-    const copy_job *j = user;
-    const wg_view *in = j->in;
-    int rank = in->shape.rank;
-    int64_t along = rank ? in->stride[rank - 1] * (int64_t)j->size : 0;
-    for (int64_t r = begin; r < end; r++) {
-        int64_t rest = r;
-        const unsigned char *from = in->data;
-        for (int a = rank - 2; a >= 0; a--) {
-            from += (rest % in->shape.dim[a]) * in->stride[a] * (int64_t)j->size;
-            rest /= in->shape.dim[a];
-        }
-        unsigned char *to = (unsigned char *)j->out->data + (size_t)(r * j->row) * j->size;
-        if (along == (int64_t)j->size) {
-            memcpy(to, from, (size_t)j->row * j->size);
-            continue;
-        }
-        if (j->size == 4) {
-            uint32_t *o = (uint32_t *)(void *)to;
-            for (int64_t i = 0; i < j->row; i++, from += along) memcpy(&o[i], from, 4);
-        } else {
-            for (int64_t i = 0; i < j->row; i++, from += along, to += j->size)
-                memcpy(to, from, j->size);
-        }
-    }
-}
-
-void wg__copy_view(const wg_view *in, const wg_view *out, int threads)
-{
-    int64_t count = wg_shape_count(&in->shape);
-    if (count <= 0) return;
-    copy_job j = {.in = in, .out = out, .size = wg_dtype_size(in->dtype)};
-    j.row = in->shape.rank ? in->shape.dim[in->shape.rank - 1] : 1;
-    int64_t grain = 65536 / (j.row > 0 ? j.row : 1) + 1;
-    wg_parallel_for(threads, count / j.row, grain, copy_rows, &j);
-}
-
-typedef struct add_job {
-    const wg_view *in, *out;
-} add_job;
-
-static void add_range(void *user, int64_t begin, int64_t end, int worker)
-{
-    (void)worker;
-    const add_job *j = user;
-    if (j->in->dtype == WG_F32) {
-        const float *x = j->in->data;
-        float *y = j->out->data;
-        for (int64_t i = begin; i < end; i++) y[i] += x[i];
-    } else if (j->in->dtype == WG_F64) {
-        const double *x = j->in->data;
-        double *y = j->out->data;
-        for (int64_t i = begin; i < end; i++) y[i] += x[i];
-    } else if (j->in->dtype == WG_I32) {
-        const int32_t *x = j->in->data;
-        int32_t *y = j->out->data;
-        for (int64_t i = begin; i < end; i++) y[i] = (int32_t)((uint32_t)y[i] + (uint32_t)x[i]);
-    } else {
-        const uint8_t *x = j->in->data;
-        uint8_t *y = j->out->data;
-        for (int64_t i = begin; i < end; i++) y[i] = (uint8_t)(y[i] + x[i]);
-    }
-}
 
 /* ---- instructions ---- */
 
@@ -112,12 +37,14 @@ static wg_status run_kernel(wg__frame *f, wg__instr *i, wg__run *run)
                    .threads = run->threads,
                    .isa = run->isa,
                    .err = &why};
-    if (!i->op->kernel[WG_BACKEND_CPU]) {
-        wg_error_set(&why, WG_ENOTSUP, "the op has no kernel for this backend");
+    wg_status (*kernel)(wg_kernel * c) = i->op->kernel[run->backend->slot];
+    if (!kernel) {
+        wg_error_set(&why, WG_ENOTSUP, "the op has no kernel for the backend '%s'",
+                     run->backend->name);
         return fail(i, WG_ENOTSUP, run->err, &why);
     }
     if (i->op->traits & WG_OP_PRODUCT) run->products++;
-    wg_status status = i->op->kernel[WG_BACKEND_CPU](&c);
+    wg_status status = kernel(&c);
     return status == WG_OK ? WG_OK : fail(i, status, run->err, &why);
 }
 
@@ -129,10 +56,11 @@ static wg_status run_watch(const wg__frame *f, const wg__instr *i, const wg__run
     if (status != WG_OK) return status;
     wg_view out = i->in[0];
     out.data = wg_tensor_data(t);
-    wg__copy_view(&i->in[0], &out, 1);
-    run->watch(run->watch_user, i->watch, f->time, t);
+    run->backend->to_host(&i->in[0], &out, run);
+    status = run->backend->synchronize(run->err);
+    if (status == WG_OK) run->watch(run->watch_user, i->watch, f->time, t);
     wg_tensor_free(t);
-    return WG_OK;
+    return status;
 }
 
 static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
@@ -145,14 +73,15 @@ static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
     for (int k = 0; k < l->n_sum; k++) {
         wg_view *s = &i->out[l->sum[k].outer];
         body->bind[l->sum[k].bind] = s->data;
-        memset(s->data, 0, (size_t)wg_shape_count(&s->shape) * wg_dtype_size(s->dtype));
+        run->backend->zero(s->data, (size_t)wg_shape_count(&s->shape) * wg_dtype_size(s->dtype),
+                           run);
     }
     /* States alternate between the result and a scratch buffer so that the last step writes the
      * result. */
     for (int k = 0; k < l->n_carry; k++) {
         wg_view *out = &i->out[l->carry_out[k]], start = *out;
         if (l->steps % 2) start.data = f->arena + l->carry_scratch[k];
-        wg__copy_view(&i->in[l->carry_in[k]], &start, run->threads);
+        run->backend->copy(&i->in[l->carry_in[k]], &start, run);
     }
     int32_t time;
     body->bind[l->time_bind] = &time;
@@ -189,15 +118,11 @@ wg_status wg__frame_run(wg__frame *f, wg__run *run)
         switch (i->kind) {
         case WG__KERNEL: status = run_kernel(f, i, run); break;
         case WG__FUSED:
-            wg__fused_run(i->fused, i->in, i->out,
-                          i->workspace_size ? f->arena + i->workspace : NULL, run);
+            run->backend->fused(i->fused, i->in, i->out,
+                                i->workspace_size ? f->arena + i->workspace : NULL, run);
             break;
-        case WG__COPY: wg__copy_view(&i->in[0], &i->out[0], run->threads); break;
-        case WG__ACCUM: {
-            add_job j = {&i->in[0], &i->out[0]};
-            wg_parallel_for(run->threads, wg_shape_count(&i->in[0].shape), 65536, add_range, &j);
-            break;
-        }
+        case WG__COPY: run->backend->copy(&i->in[0], &i->out[0], run); break;
+        case WG__ACCUM: run->backend->accumulate(&i->in[0], &i->out[0], run); break;
         case WG__LOOP: status = run_loop(f, i, run); break;
         case WG__WATCH: status = run_watch(f, i, run); break;
         }
