@@ -3,11 +3,14 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "registry.h"
 
@@ -65,6 +68,31 @@ static wg_status resolve(const char *path, char absolute[PATH_MAX], wg_error *er
     return WG_OK;
 }
 
+/* Does the file hold all the segments that its headers name? The system's loader maps them without
+ * looking, and a file cut short then ends the process with SIGBUS. Whether it is a proper object
+ * for this machine is left to the loader, which says so. */
+static bool complete(const char *absolute)
+{
+    ElfW(Ehdr) header;
+    struct stat info;
+    int fd = open(absolute, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return true;
+    bool good = fstat(fd, &info) == 0 && pread(fd, &header, sizeof header, 0) == sizeof header;
+    if (good && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+        header.e_phentsize == sizeof(ElfW(Phdr))) {
+        uint64_t size = (uint64_t)info.st_size;
+        for (int i = 0; i < header.e_phnum && good; i++) {
+            ElfW(Phdr) segment;
+            uint64_t at = header.e_phoff + (uint64_t)i * sizeof segment;
+            good = at <= size && pread(fd, &segment, sizeof segment, (off_t)at) == sizeof segment &&
+                   (segment.p_type != PT_LOAD ||
+                    (segment.p_offset <= size && segment.p_filesz <= size - segment.p_offset));
+        }
+    }
+    close(fd);
+    return good;
+}
+
 /* Opens the shared object and finds its entry point.
  *
  * Not libuv's uv_dlopen: that binds lazily (RTLD_LAZY), so a symbol that is missing would end the
@@ -73,6 +101,8 @@ static wg_status resolve(const char *path, char absolute[PATH_MAX], wg_error *er
 static wg_status open_object(const char *path, const char *absolute, wg_plugin_entry *entry,
                              wg_error *err)
 {
+    if (!complete(absolute))
+        return wg_error_set(err, WG_EPLUGIN, "plugin '%.300s': the file is cut short", path);
     void *object = dlopen(absolute, RTLD_NOW | RTLD_LOCAL);
     if (!object) {
         const char *why = dlerror();

@@ -248,7 +248,11 @@
     F(wg_var, wg_random_uniform, (wg_tape *tape_, const char *stream_, wg_var key_, wg_var time_, int time_axis_, wg_dtype dtype_, wg_shape shape_), (tape_, stream_, key_, time_, time_axis_, dtype_, shape_)) \
     F(wg_var, wg_dropout, (wg_var x_, double rate_, wg_var key_, const char *stream_, wg_var time_, int time_axis_), (x_, rate_, key_, stream_, time_, time_axis_)) \
     F(wg_var, wg_dropout_mask, (wg_tape *tape_, double rate_, wg_var key_, const char *stream_, wg_var time_, int time_axis_, wg_dtype dtype_, wg_shape shape_), (tape_, rate_, key_, stream_, time_, time_axis_, dtype_, shape_)) \
-    F(wg_var, wg_layer_norm, (wg_var x_, wg_var gain_, wg_var bias_, double eps_), (x_, gain_, bias_, eps_))
+    F(wg_var, wg_layer_norm, (wg_var x_, wg_var gain_, wg_var bias_, double eps_), (x_, gain_, bias_, eps_)) \
+    /* <wengert/gradcheck.h> */ \
+    F(wg_status, wg_gradcheck, (const wg_var *out_, int n_out_, const wg_var *wrt_, int n_wrt_, const wg_gradcheck_options *options_, wg_gradcheck_report *report_, wg_error *err_), (out_, n_out_, wrt_, n_wrt_, options_, report_, err_)) \
+    P(wg_gradcheck_report_free, (wg_gradcheck_report *report_), (report_))
+
 /* clang-format on */
 
 #endif

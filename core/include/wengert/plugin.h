@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include <wengert/cell.h>
+#include <wengert/gradcheck.h>
 #include <wengert/host_api.h>
 #include <wengert/op.h>
 #include <wengert/parallel.h>
