@@ -102,7 +102,7 @@ static int end_epoch(translate_training *t, ending *end)
     return *end == GOING_ON ? translate_save_last(t) : CLI_FINE;
 }
 
-/* Is there just time enough for a validation? */
+/* Is there just time enough for a validation, and for saving? */
 static bool out_of_time(const translate_training *t)
 {
     double limit = 60 * cli_float(t->args, "time-limit");
@@ -111,7 +111,7 @@ static bool out_of_time(const translate_training *t)
     if (valid <= 0 && t->at.epoch.words > 0) /* none yet: about what training on it would take */
         valid = t->at.epoch.seconds / t->at.epoch.words *
                 (double)(t->data.pairs[TRANSLATE_VALID]->start[1][t->data.n[1]] + t->data.n[1]);
-    return translate_now() - t->started + 1.1 * valid + 0.2 >= limit;
+    return translate_now() - t->started + 1.2 * valid + 0.5 >= limit;
 }
 
 static int step(translate_training *t, ending *end)

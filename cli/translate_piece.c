@@ -157,7 +157,6 @@ static wg_status decode(translate_job *job, const wg_sentences *piece, const wg_
         if (!status) status = take_result(job, piece, pairs, batch, result, first, outputs, err);
         wg_decode_result_free(result);
         wg_batch_free(batch);
-        if (cli_interrupted()) break;
     }
     wg_batcher_free(batcher);
     return status;
@@ -189,7 +188,7 @@ int translate_piece(translate_job *job, const wg_sentences *piece, int64_t first
     wg_status status = outputs ? wg_sentences_pairs(piece, job->model->vocab[0], &pairs, &err)
                                : wg_error_set(&err, WG_ENOMEM, "translator: out of memory");
     if (!status && pairs->n > 0) status = decode(job, piece, pairs, first, outputs, &err);
-    int exit_status = status ? cli_fail(&err) : cli_interrupted();
+    int exit_status = status ? cli_fail(&err) : CLI_FINE;
     if (exit_status == CLI_FINE) exit_status = write_outputs(job, outputs, piece->n, first);
     for (int64_t i = 0; outputs && i < piece->n; i++) wg_free(outputs[i].text);
     wg_free(outputs);

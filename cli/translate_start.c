@@ -292,6 +292,7 @@ int translate_train(const cli_args *args)
     if (status == CLI_FINE) status = check_network(args);
     if (status == CLI_FINE) status = translate_data_read(args, &t.data);
     if (status == CLI_FINE) status = prepare(&t);
+    if (status == CLI_FINE) status = cli_interrupted(); /* nothing is written yet */
     if (status == CLI_FINE) status = make_directory(t.dir);
     if (status == CLI_FINE) status = open_log(&t);
     if (status == CLI_FINE) status = translate_loop(&t);

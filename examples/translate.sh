@@ -9,12 +9,14 @@ cd "$(dirname "$0")/.."
 
 # ---- what the translator looks like, and how it is trained -------------------------------------
 # Options of `wengert translate train`; `wengert help translate train` explains each.
-MODEL="--cell lstm --hidden 192 --layers 1 --embed 96 --attention general"
-TRAINING="--batch 64 --epochs 30 --lr 0.002 --dropout 0.1 --clip 5 --time-limit 1.5"
+MODEL="--cell lstm --hidden 128 --embed 64 --attention general"
+TRAINING="--batch 32 --lr 0.004 --dropout 0.1 --epochs 30 --early-stopping 4 --time-limit 1.5"
 SEED=1
-BEAM=4
 SHOWN=12
 # ------------------------------------------------------------------------------------------------
+
+# Threads of OpenMP that wait for each other by spinning come to a halt where other programs run.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 
 out=${1:-build/translator}
 data=examples/data
@@ -26,14 +28,17 @@ if [ ! -f build/release/build.ninja ]; then
 fi
 cmake --build build/release -j "$(nproc 2>/dev/null || echo 2)" --target wengert_tool
 
-rm -rf "$out"
+# What an earlier run left; a directory that holds anything else is refused.
+for file in model.npz last.npz log.jsonl test.out attention.svg; do
+    rm -f "$out/$file"
+done
 # shellcheck disable=SC2086 # the two blocks are lists of options
 "$tool" translate train \
     --source $data/train.en --target $data/train.fr \
     --valid-source $data/valid.en --valid-target $data/valid.fr \
     --out "$out" --seed $SEED $MODEL $TRAINING
 
-"$tool" translate run --model "$out" --beam-size $BEAM <$data/test.en >"$out/test.out"
+"$tool" translate run --model "$out" <$data/test.en >"$out/test.out"
 
 # Sentences spread over the held-out part, each with its reference and its translation.
 echo
@@ -49,8 +54,8 @@ paste $data/test.en $data/test.fr "$out/test.out" | awk -F '\t' -v shown=$SHOWN 
 
 # The longest of the first hundred sentences makes the most telling picture.
 head -n 100 $data/test.en | awk '{ if (NF > longest) { longest = NF; text = $0 } } END { print text }' |
-    "$tool" translate run --model "$out" --beam-size $BEAM --attention "$out/attention.svg" >/dev/null
+    "$tool" translate run --model "$out" --attention "$out/attention.svg" >/dev/null
 echo "attention heat map: $out/attention.svg"
 
-echo "held-out BLEU:"
-"$tool" score bleu $data/test.fr <"$out/test.out"
+echo "BLEU of the held-out sentences:"
+"$tool" score bleu --tokenize none $data/test.fr <"$out/test.out"

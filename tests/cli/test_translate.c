@@ -281,7 +281,7 @@ static void test_time_limit(void **state)
     (void)state;
     time_t begin = time(NULL);
     assert_int_equal(shell("$T translate train " TOY "--epochs 100000 --early-stopping 0 "
-                           "--time-limit 0.03 --out timed"),
+                           "--time-limit 0.04 --out timed"),
                      0);
     assert_true(time(NULL) - begin <= 10);
     cJSON *end = last_event("timed/log.jsonl", "end");
