@@ -39,7 +39,10 @@ wg_status gc_tensor(gc_subject *s, wg_dtype dtype, wg_shape shape, wg_tensor **o
  * f64; outputs are y and the final states. */
 wg_status gc_record_cell(gc_subject *s, const wg_cell *cell, const gc_settings *settings,
                          wg_error *err);
-/* The same on given tensors: values[i] (f64 or f32) for the parameters and initial states in
+/* One step of it without a scan around, so that its ops can be checked one by one. */
+wg_status gc_record_step(gc_subject *s, const wg_cell *cell, const gc_settings *settings,
+                         wg_error *err);
+/* The whole on given tensors: values[i] (f64 or f32) for the parameters and initial states in
  * declared order, NULL = zero states. lengths may be NULL. The settings' sizes must be those of the
  * tensors. Outputs: y, then the final states. */
 wg_status gc_record_cell_on(gc_subject *s, const wg_cell *cell, const gc_settings *settings,

@@ -109,6 +109,35 @@ wg_status gc_record_cell(gc_subject *s, const wg_cell *cell, const gc_settings *
     return record(s, cell, x, lengths, states, err);
 }
 
+wg_status gc_record_step(gc_subject *s, const wg_cell *cell, const gc_settings *settings,
+                         wg_error *err)
+{
+    const int64_t rows = settings->size[GC_B];
+    wg_var init[WG_RNN_MAX_STATES];
+    wg_tensor *x, *state;
+    wg_status status = make_layer(s, cell, settings, err);
+    if (!status) status = wg_tape_new(&s->tape, err);
+    if (!status) status = gc_tensor(s, WG_F64, WG_SHAPE(rows, settings->size[GC_X]), &x, err);
+    if (status) return status;
+    for (int i = 0; i < wg_params_count(s->params); i++)
+        fill_normal(wg_params_value(s->params, i), 0.25, settings->seed,
+                    wg_params_name(s->params, i));
+    fill_normal(x, 1, settings->seed, "x");
+    for (int i = 0; i < cell->n_states; i++) {
+        status = gc_tensor(s, WG_F64, wg_rnn_state_shape(s->rnn, i, rows), &state, err);
+        if (status) return status;
+        fill_normal(state, 0.5, settings->seed, cell->states[i].name);
+        init[i] = wg_tensor_var(s->tape, state);
+    }
+    const int32_t zero = 0;
+    const wg_rnn_options options = {.size = sizeof options,
+                                    .states = init,
+                                    .time = wg_const_data(s->tape, WG_I32, WG_SCALAR, &zero)};
+    s->n_out = 1 + cell->n_states;
+    wg_rnn_step(s->tape, s->rnn, &options, wg_tensor_var(s->tape, x), &s->out[0], &s->out[1]);
+    return wg_tape_status(s->tape, err);
+}
+
 wg_status gc_record_cell_on(gc_subject *s, const wg_cell *cell, const gc_settings *settings,
                             const wg_tensor *x, const wg_tensor *lengths,
                             const wg_tensor *const *params, const wg_tensor *const *states,
