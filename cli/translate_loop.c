@@ -111,7 +111,7 @@ static bool out_of_time(const translate_training *t)
     if (valid <= 0 && t->at.epoch.words > 0) /* none yet: about what training on it would take */
         valid = t->at.epoch.seconds / t->at.epoch.words *
                 (double)(t->data.pairs[TRANSLATE_VALID]->start[1][t->data.n[1]] + t->data.n[1]);
-    return translate_now() - t->started + 1.2 * valid + 0.5 >= limit;
+    return translate_now() - t->started + 1.2 * valid + t->save_seconds + 0.3 >= limit;
 }
 
 static int step(translate_training *t, ending *end)

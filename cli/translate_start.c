@@ -244,6 +244,8 @@ static int make_trainer(translate_training *t)
                                 &t->trainer, &err);
     if (!status) status = make_decoder(t, &err);
     if (!status) status = make_schedule(t, &err);
+    /* Parameters twice, and two moments of the optimiser, at a rate that a busy machine has. */
+    t->save_seconds = 16.0 * (double)wg_params_elements(t->model->params) / 30e6;
     return status ? cli_fail(&err) : CLI_FINE;
 }
 

@@ -53,6 +53,7 @@ typedef struct translate_training {
     translate_sums report;    /* since the last line of the log */
     double started, saved;    /* monotonic seconds: of this run, of the last saving */
     double valid_seconds;     /* how long a validation takes; a guess before the first */
+    double save_seconds;      /* how long it takes to write both files; a guess before the first */
     int64_t skipped_in_a_row; /* updates whose gradient was not finite */
 } translate_training;
 
