@@ -119,8 +119,9 @@ static void must(const char *command)
 }
 
 /* From nothing to a cell that is built with the line that is printed (with warnings as errors on
- * top), passes the gradient check that is printed, and keeps to second derivatives. */
-static void test_from_nothing_to_gradcheck(void **state)
+ * top), passes the gradient check that is printed, has right second derivatives, and trains a small
+ * translator with the line that is printed: its loss falls, and the model names what it needs. */
+static void test_from_nothing_to_training(void **state)
 {
     (void)state;
     if (shell("command -v pkg-config && command -v cc") != 0) skip();
@@ -144,6 +145,40 @@ static void test_from_nothing_to_gradcheck(void **state)
     snprintf(command, sizeof command, "%s --order 2", check);
     must(command);
     expect("order 2");
+
+    char train[8192];
+    snprintf(command, sizeof command,
+             "cd '%s' && head -n 300 '%s/examples/data/train.en' >train.en && "
+             "head -n 300 '%s/examples/data/train.fr' >train.fr",
+             dir, WGT_SOURCE_DIR, WGT_SOURCE_DIR);
+    must(command);
+    snprintf(words, sizeof words, "again --out '%s'", dir);
+    assert_int_equal(new_cell(words), 0);
+    printed("Build it:", build, sizeof build);
+    printed("Train a translator with it:", train, sizeof train);
+    must(build);
+    snprintf(
+        command, sizeof command,
+        "cd '%s' && %s --hidden 16 --embed 12 --layers 1 --epochs 3 --lr 0.02 --threads 1 --seed 1",
+        dir, train);
+    must(command);
+    double first = 0, last = 0;
+    const char *at = strstr(text, "epoch 1: loss ");
+    if (!at || sscanf(at, "epoch 1: loss %lf", &first) != 1) fail_msg("no loss in:\n%s", text);
+    at = strstr(text, "epoch 3: loss ");
+    if (!at || sscanf(at, "epoch 3: loss %lf", &last) != 1) fail_msg("no loss in:\n%s", text);
+    if (!(last < first)) fail_msg("the loss does not fall:\n%s", text);
+    snprintf(command, sizeof command,
+             "cd '%s' && head -n 2 train.en | '%s' translate run --model model", dir, tool);
+    assert_int_equal(shell(command), 2);
+    expect("needs the cell 'again'");
+    expect("--plugin");
+    snprintf(command, sizeof command,
+             "cd '%s' && head -n 2 train.en | '%s' translate run --plugin ./again.so --model model "
+             "| wc -l",
+             dir, tool);
+    must(command);
+    assert_int_equal(atoi(text), 2);
 }
 
 /* A mistake in the step is reported with its line; a wrong gradient cannot be written here, as the
@@ -179,7 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_never_overwrites),
-        cmocka_unit_test(test_from_nothing_to_gradcheck),
+        cmocka_unit_test(test_from_nothing_to_training),
         cmocka_unit_test(test_mistake),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
