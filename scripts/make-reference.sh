@@ -23,8 +23,7 @@ headers() {
 {
     echo "# Reference"
     echo
-    echo "Made by \`scripts/make-reference.sh\` from the public headers. \`<wengert.h>\` includes all of them but"
-    echo "\`<wengert/uv.h>\`."
+    echo "Made by \`scripts/make-reference.sh\` from the public headers. \`<wengert.h>\` includes all of them."
     for layer in core ops models io; do
         printf '\n## %s\n\n' "$layer"
         headers | grep "^$layer/" | while read -r header; do
