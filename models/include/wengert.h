@@ -1,4 +1,4 @@
-/* All of Wengert's public headers, except <wengert/uv.h>, which brings in libuv's types. */
+/* All of Wengert's public headers. One that brings in the types of libuv is to stay out of here. */
 #ifndef WENGERT_H
 #define WENGERT_H
 
