@@ -5,8 +5,8 @@
  *
  * P is for functions that return nothing. New functions are appended at the END and nothing is ever
  * moved or taken out: the place in the list is the binary interface (tests/build/test_host_api.sh
- * holds on to it). Functions with "..." are there in their v-form only. Parameters end in "_" because
- * the forwarders stand in a plugin's source, beside whatever it calls its own things. */
+ * holds on to it). Functions with "..." are there in their v-form only. Parameters end in "_"
+ * because the forwarders stand in a plugin's source, beside whatever it calls its own things. */
 #ifndef WENGERT_HOST_API_H
 #define WENGERT_HOST_API_H
 
