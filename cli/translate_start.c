@@ -1,10 +1,10 @@
 /* The start of a training: everything that the user gave is checked before anything is written. */
+#include "internal.h"
 #include "translate_train.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -88,9 +88,9 @@ static int parse_hypers(const cli_args *args, wg_hyper_value **hypers, int *n)
     if (!*hypers) return cli_error("%s", wg_strerror(WG_ENOMEM));
     for (size_t i = 0; i < count; i++) {
         const char *equals = strchr(text[i], '=');
-        char *name = wg_strdup(text[i]), *end = NULL;
-        double value = equals ? strtod(equals + 1, &end) : 0;
-        if (!name || !equals || equals == text[i] || end == equals + 1 || *end) {
+        char *name = wg_strdup(text[i]);
+        double value = 0;
+        if (!name || !equals || equals == text[i] || !cli_parse_float(equals + 1, &value)) {
             wg_free(name);
             return cli_usage_error(args, "--hyper %s: must be NAME=NUMBER", text[i]);
         }

@@ -220,8 +220,8 @@ static void nap(void)
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
-/* Starts a training that would take for ever, and sends it a signal once it has logged something;
- * returns its exit status. */
+/* Starts a training that would take for ever, and sends it a signal in its third epoch; returns its
+ * exit status, or minus the signal that ended it. */
 static int interrupted(const char *arguments, int number_of_signal, const char *log)
 {
     char line[9000];
@@ -245,8 +245,7 @@ static int interrupted(const char *arguments, int number_of_signal, const char *
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     read_back("err.txt", err, sizeof err);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 static void test_interrupt(void **state)
@@ -274,6 +273,43 @@ static void test_interrupt(void **state)
                                  SIGTERM, "term/log.jsonl"),
                      143);
     assert_true(exists("term/model.npz"));
+}
+
+/* Killed without warning: what was saved inside the epoch is where it goes on, and the end is the
+ * same. */
+static void test_killed(void **state)
+{
+    (void)state;
+    assert_int_equal(interrupted(SMALL "--epochs 100000 --early-stopping 0 --log-every 3 "
+                                       "--save-every 0.000001 --out killed",
+                                 SIGKILL, "killed/log.jsonl"),
+                     -SIGKILL);
+    cJSON *report = last_event("killed/log.jsonl", "report");
+    int epochs = (int)number(report, "epoch") + 1;
+    cJSON_Delete(report);
+    char command[1024];
+    snprintf(command, sizeof command,
+             "$T translate train " SMALL
+             "--early-stopping 0 --epochs %d --log-every 3 --out killed "
+             "--resume && $T translate train " SMALL
+             "--early-stopping 0 --epochs %d --log-every 3 --out spared",
+             epochs, epochs);
+    assert_int_equal(shell(command), 0);
+    assert_same_tensors("killed/last.npz", "spared/last.npz");
+}
+
+static void test_early_stopping(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$T translate train " TOY "--lr 3 --schedule constant --epochs 60 "
+                           "--early-stopping 2 --select perplexity --out early"),
+                     0);
+    cJSON *end = last_event("early/log.jsonl", "end");
+    assert_string_equal(cJSON_GetObjectItem(end, "reason")->valuestring, "early-stopping");
+    cJSON *epoch = last_event("early/log.jsonl", "epoch");
+    assert_true(number(epoch, "epoch") == number(end, "best_epoch") + 2);
+    cJSON_Delete(epoch);
+    cJSON_Delete(end);
 }
 
 static void test_time_limit(void **state)
@@ -317,10 +353,11 @@ static void test_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),    cmocka_unit_test(test_translates),
-        cmocka_unit_test(test_n_best),    cmocka_unit_test(test_unknown_words_and_picture),
-        cmocka_unit_test(test_stream),    cmocka_unit_test(test_resume_equals_uninterrupted),
-        cmocka_unit_test(test_interrupt), cmocka_unit_test(test_time_limit),
+        cmocka_unit_test(test_learns),         cmocka_unit_test(test_translates),
+        cmocka_unit_test(test_n_best),         cmocka_unit_test(test_unknown_words_and_picture),
+        cmocka_unit_test(test_stream),         cmocka_unit_test(test_resume_equals_uninterrupted),
+        cmocka_unit_test(test_interrupt),      cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_early_stopping), cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_models),
     };
     return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
