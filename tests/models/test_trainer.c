@@ -228,7 +228,7 @@ static void test_rounding(void **state)
     (void)state;
     minibatch m;
     wg_trainer_options o = {.size = sizeof o, .round_steps = 8, .round_rows = 7};
-    fixture plain = made(0, NULL), rounded = made(0, &o);
+    fixture plain = made(0.3, NULL), rounded = made(0.3, &o);
     for (int i = 0; i < 3; i++) {
         draw(&m, i, 12 + i);
         wg_trainer_result a = step(&plain, &m), b = step(&rounded, &m);
@@ -404,7 +404,7 @@ static void test_out_of_memory(void **state)
     (void)state;
     minibatch m;
     draw(&m, 1, 2);
-    for (size_t n = 1;; n += 1 + n / 40) { /* every one at first, then ever fewer of thousands */
+    for (size_t n = 1;; n += 1 + n / 12) { /* every one at first, then ever fewer of thousands */
         wg_error err = {WG_OK, ""};
         wgt_fail_alloc_at(n);
         wg_status status = everything(&m, &err);
