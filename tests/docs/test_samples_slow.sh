@@ -4,7 +4,7 @@
 # README.md and every page under docs/ is taken apart by samples.awk (there: which blocks count).
 # Each page has a folder of its own, in which its programs are compiled with the line that the pages
 # give, against the build tree, and its shell samples run with the tool on the PATH, examples/ beside
-# them. TEST_SAMPLES="docs/concepts.md" runs the samples of these pages only.
+# them. What they print is compared by compare.awk. TEST_SAMPLES="docs/concepts.md" runs the samples of these pages only.
 set -u
 source_dir=${WENGERT_SOURCE_DIR:?}
 build=${WENGERT_BUILD_DIR:?}
@@ -17,7 +17,7 @@ cc=${WENGERT_CC:-cc}
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 export PKG_CONFIG_PATH="$build" PATH="${WENGERT_BIN:-$build/bin}:$PATH" WENGERT_THREADS=2 LC_ALL=C
-unset WENGERT_TRACE WENGERT_COMPILE WENGERT_ISA NO_COLOR CFLAGS LDFLAGS
+unset WENGERT_TRACE WENGERT_COMPILE NO_COLOR CFLAGS LDFLAGS
 
 cd "$source_dir" || exit 2
 # The reference is made from headers, whose fragments are no programs.
@@ -57,7 +57,8 @@ for page in $pages; do
             continue
         fi
         [ "$wanted" = - ] && continue
-        if ! diff -u "$dir/$wanted" "$dir/.printed" >"$dir/.log"; then
+        if ! awk -f "$here/compare.awk" "$dir/$wanted" "$dir/.printed"; then
+            diff -u "$dir/$wanted" "$dir/.printed" >"$dir/.log"
             bad "$place: the sample prints something else (-: page, +: printed)" "$dir/.log"
         fi
     done <"$dir/.steps"
