@@ -263,6 +263,28 @@ static void test_model_files(void **state)
     refused_config("{", "[", "JSON", NULL);
 }
 
+/* A cell from a plugin: the model says that it needs one, and works with it. */
+static void test_plugin_cell(void **state)
+{
+    (void)state;
+    char command[9000], plugin[4096];
+    const char *where = getenv("WENGERT_PLUGINS");
+    snprintf(plugin, sizeof plugin, "%s/mgu.so",
+             where && *where ? where : WGT_BUILD_DIR "/plugins");
+    if (access(plugin, R_OK) != 0) {
+        print_message("%s is not built\n", plugin);
+        skip();
+    }
+    snprintf(command, sizeof command,
+             "$T translate train " TOY "--plugin '%s' --cell mgu --epochs 1 --out mgu", plugin);
+    assert_int_equal(shell(command), 0);
+    refused("$T translate run --threads 1 --model mgu < s", "'mgu'", "--plugin");
+    snprintf(command, sizeof command,
+             "head -3 s | $T translate run --threads 1 --plugin '%s' --model mgu | wc -l", plugin);
+    assert_int_equal(shell(command), 0);
+    assert_int_equal(atoi(out), 3);
+}
+
 static void test_run_input(void **state)
 {
     (void)state;
@@ -334,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_directories),
         cmocka_unit_test(test_resume_needs_the_same),
         cmocka_unit_test(test_model_files),
+        cmocka_unit_test(test_plugin_cell),
         cmocka_unit_test(test_run_input),
         cmocka_unit_test(test_full_disk),
     };
