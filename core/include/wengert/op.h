@@ -162,7 +162,8 @@ WG_API bool wg_vjp_needs(const wg_vjp *c, int i);
 WG_API bool wg_vjp_has_grad(const wg_vjp *c, int i);
 /* Gradient of output i; zeros are recorded when it is absent. */
 WG_API wg_var wg_vjp_grad(wg_vjp *c, int i);
-/* Adds g to the gradient of input i. A g of a broadcast shape is summed down to the input's. */
+/* Adds g to the gradient of input i. A g of a broadcast shape is summed down to the input's, one
+ * that broadcasts to it is repeated. */
 WG_API void wg_vjp_add(wg_vjp *c, int i, wg_var g);
 /* For ops with a fast kernel whose derivative is that of a composition: `same` must equal output 0
  * as a function of the inputs, recorded from wg_vjp_in(c, .); differentiates through it. */
