@@ -54,6 +54,14 @@ static void put_sums(translate_training *t, const translate_sums *sums)
     wg_jsonlog_number(t->log, "seconds", seconds_in_all(t));
 }
 
+static void put_programs(translate_training *t)
+{
+    int64_t compiled = 0, held = 0;
+    wg_trainer_cache_stats(t->trainer, &compiled, &held);
+    wg_jsonlog_int(t->log, "programs_compiled", compiled);
+    wg_jsonlog_int(t->log, "programs_held", held);
+}
+
 int translate_log_report(translate_training *t)
 {
     const wg_batch_state at = wg_batcher_tell(t->batcher);
@@ -62,6 +70,7 @@ int translate_log_report(translate_training *t)
     wg_jsonlog_number(t->log, "epoch_share",
                       per((double)at.position, (double)wg_batcher_count(t->batcher)));
     put_sums(t, &t->report);
+    put_programs(t);
     t->report = (translate_sums){0};
     return end_event(t);
 }
@@ -93,13 +102,11 @@ int translate_log_epoch(translate_training *t, int64_t epoch, bool complete,
 
 int translate_log_end(translate_training *t, const char *reason)
 {
-    int64_t compiled = 0, held = 0;
-    wg_trainer_cache_stats(t->trainer, &compiled, &held);
     wg_jsonlog_begin(t->log, "end");
     wg_jsonlog_string(t->log, "reason", reason);
     wg_jsonlog_int(t->log, "updates", t->at.updates);
     wg_jsonlog_int(t->log, "best_epoch", t->at.best_epoch);
-    wg_jsonlog_int(t->log, "programs_compiled", compiled);
+    put_programs(t);
     if (t->at.best_epoch > 0) {
         wg_jsonlog_number(t->log, "valid_perplexity", t->at.best.perplexity);
         if (t->at.best.bleu >= 0) wg_jsonlog_number(t->log, "valid_bleu", t->at.best.bleu);
