@@ -52,12 +52,13 @@ ONE(transpose, wg_square(wg_transpose(in[0], (const int[]){2, 0, 1}, 3)))
 ONE(concat, wg_square(wg_concat(in, 2, 1)))
 ONE(pad, wg_square(wg_pad(in[0], 0, 1, 2)))
 
-/* What is past a row's end is defined to give no gradient back, so it must not count here. */
-static int record_pad_edge(const wg_var *in, wg_var *out)
+ONE(pad_edge, wg_square(wg_pad_edge(in[0], in[1])))
+
+/* The gradient of pad_edge is an op of its own. */
+static int record_fold_edge(const wg_var *in, wg_var *out)
 {
-    wg_var valid = wg_expand_dims(wg_sequence_mask(in[1], wg_dim(in[0], 0), true), 2);
-    wg_var y = wg_square(wg_pad_edge(in[0], in[1]));
-    out[0] = wg_where(valid, y, wg_zeros_like(y));
+    wg_var y = wg_pad_edge(in[0], in[1]), x = wg_square(in[0]);
+    wg_grad(&y, &x, 1, in, 1, out);
     return 1;
 }
 
@@ -132,6 +133,7 @@ static const gc_sample samples[] = {
     {"top_k", NULL, {FLOATS("mk")}, record_top_k},
     {"reverse", NULL, {FLOATS("tbk"), INDICES("b", 4)}, record_reverse},
     {"pad_edge", NULL, {FLOATS("tbk"), INDICES("b", 4)}, record_pad_edge},
+    {"fold_edge", NULL, {FLOATS("tbk"), INDICES("b", 4)}, record_fold_edge},
     {"view_as", "core makes it while differentiating: order 2 of other ops checks it", {{0}}, NULL},
     {"reshape", NULL, {FLOATS("bmk")}, record_reshape},
     {"slice", NULL, {FLOATS("bmk")}, record_slice},

@@ -11,6 +11,10 @@ foreach(layer IN ITEMS core ops models io)
     list(APPEND WENGERT_PUBLIC_INCLUDES ${PROJECT_SOURCE_DIR}/${layer}/include)
 endforeach()
 
+# Flat passes over parameters: a square root without errno, else gcc does not vectorise them.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/models/flat.c PROPERTIES
+    COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>;-fno-math-errno;-fno-trapping-math")
+
 # Instruction sets of the kernel files. They are chosen at run time through tables of functions.
 set(WENGERT_ISAS base)
 set(WENGERT_ISA_FLAGS_base "")

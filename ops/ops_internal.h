@@ -82,6 +82,7 @@
     X(reverse)               \
     X(sequence_mask)         \
     X(pad_edge)              \
+    X(fold_edge)             \
     X(reshape)               \
     X(slice)                 \
     X(split)                 \

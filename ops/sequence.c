@@ -252,16 +252,10 @@ static wg_status pad_edge_kernel(wg_kernel *c)
     return WG_OK;
 }
 
-/* What the padding holds is a stand-in that nothing may depend on: no gradient flows from it. */
+/* The adjoint: what came to the padding goes to the last valid step, which it stood in for. */
 static void pad_edge_vjp(wg_vjp *c)
 {
-    if (!wg_vjp_needs(c, 0)) return;
-    wg_var x = wg_vjp_in(c, 0);
-    wg_var mask = (wg_sequence_mask)(wg_vjp_in(c, 1), wg_dim(x, 0), true);
-    wg_shape shape = wg_var_type(x).shape;
-    for (int i = 2; i < shape.rank; i++) shape.dim[i] = 1;
-    mask = (wg_reshape)(mask, shape);
-    wg_vjp_add(c, 0, (wg_where)(mask, wg_vjp_grad(c, 0), wg__number_like(x, 0)));
+    wg_vjp_add(c, 0, wg__record2(&wg__op_fold_edge, wg_vjp_grad(c, 0), wg_vjp_in(c, 1)));
 }
 
 const wg_op wg__op_pad_edge = {
@@ -281,3 +275,74 @@ wg_var(wg_pad_edge)(wg_var x, wg_var lengths)
 {
     return wg__record2(&wg__op_pad_edge, x, lengths);
 }
+
+/* ---- fold_edge: the adjoint of pad_edge ---- */
+
+#define FOLD_ROWS(type)                                                                       \
+    for (int64_t b = begin; b < end; b++) {                                                   \
+        int64_t last = (int64_t)r->length[b] - 1, n = (int64_t)(r->row_bytes / sizeof(type)); \
+        for (int64_t t = 0; t < r->steps; t++) {                                              \
+            const type *x = (const type *)(const void *)r->x + (t * r->batch + b) * n;        \
+            type *y = (type *)(void *)r->y + (t * r->batch + b) * n;                          \
+            if (t <= last) {                                                                  \
+                memcpy(y, x, r->row_bytes);                                                   \
+                continue;                                                                     \
+            }                                                                                 \
+            memset(y, 0, r->row_bytes);                                                       \
+            if (last < 0) continue;                                                           \
+            y = (type *)(void *)r->y + (last * r->batch + b) * n;                             \
+            for (int64_t i = 0; i < n; i++) y[i] += x[i];                                     \
+        }                                                                                     \
+    }
+
+static void fold_rows_f32(void *user, int64_t begin, int64_t end, int worker)
+{
+    const steps_run *r = user;
+    (void)worker;
+    FOLD_ROWS(float)
+}
+
+static void fold_rows_f64(void *user, int64_t begin, int64_t end, int worker)
+{
+    const steps_run *r = user;
+    (void)worker;
+    FOLD_ROWS(double)
+}
+
+static wg_status fold_edge_infer(wg_infer *c)
+{
+    if (!(WG_BIT(c->in[0].dtype) & WG_FLOATS))
+        return wg_infer_fail(c, WG_EDTYPE, "takes f32 or f64, got %s",
+                             wg_dtype_name(c->in[0].dtype));
+    return pad_edge_infer(c);
+}
+
+static wg_status fold_edge_kernel(wg_kernel *c)
+{
+    if (wg_shape_count(&c->in[0].shape) == 0) return WG_OK;
+    wg_status status = check_length_range(c, "fold_edge", &c->in[1], c->in[0].shape.dim[0]);
+    if (status != WG_OK) return status;
+    steps_run r = steps_of(c);
+    int64_t grain = 1 + 65536 / (r.steps * (int64_t)r.row_bytes + 1);
+    wg_parallel_for(c->threads, r.batch, grain,
+                    c->in[0].dtype == WG_F32 ? fold_rows_f32 : fold_rows_f64, &r);
+    return WG_OK;
+}
+
+static void fold_edge_vjp(wg_vjp *c)
+{
+    wg_vjp_add(c, 0, (wg_pad_edge)(wg_vjp_grad(c, 0), wg_vjp_in(c, 1)));
+}
+
+const wg_op wg__op_fold_edge = {
+    .size = sizeof(wg_op),
+    .name = "fold_edge",
+    .version = 1,
+    .traits = WG_OP_OPAQUE,
+    .n_in = 2,
+    .n_out = 1,
+    .infer = fold_edge_infer,
+    .vjp = fold_edge_vjp,
+    .kernel = {fold_edge_kernel},
+    .doc = "y[t,b] = x[t,b] before the last valid step, there the sum of it and the padding",
+};

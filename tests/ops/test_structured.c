@@ -153,13 +153,15 @@ RECORD(sequence_mask_batch, wg_sequence_mask(in[0], 4, false))
 RECORD(layer_norm, wg_layer_norm(in[0], in[1], in[2], 1e-5))
 RECORD(layer_norm_plain, wg_layer_norm(in[0], WG_NONE, WG_NONE, 1e-5))
 
-/* Seen where the lengths reach: from the padding no gradient flows, by definition. */
-static wg_var pad_edge(const wg_var *in)
+RECORD(pad_edge, wg_pad_edge(in[0], in[1]))
+
+/* The gradient of pad_edge for the cotangent in[0] is an op of its own. */
+static wg_var fold_edge(const wg_var *in)
 {
-    wg_var y = wg_pad_edge(in[0], in[1]);
+    wg_var y = wg_pad_edge(in[0], in[1]), g = WG_NONE;
     if (!wg_var_ok(y)) return y;
-    wg_var mask = wg_expand_dims(wg_sequence_mask(in[1], wg_dim(in[0], 0), true), -1);
-    return wg_where(mask, y, wg_zeros_like(y));
+    wg_grad(&y, in, 1, in, 1, &g);
+    return g;
 }
 
 /* Two threads may split K: sums of thousands of products in another order. */
@@ -446,6 +448,12 @@ static const wgt_op_row rows[] = {
      .n_in = 2,
      .in = {FLOAT("TBN"), INTEGERS("B", 4)},
      .takes_i32 = true,
+     .no_zero = "T",
+     .no_one = "T"},
+    {.name = "fold_edge",
+     .record = fold_edge,
+     .n_in = 2,
+     .in = {FLOAT("TBN"), INTEGERS("B", 4)},
      .no_zero = "T",
      .no_one = "T"},
     {.name = "layer_norm",

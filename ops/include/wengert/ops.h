@@ -206,7 +206,8 @@ WG_API wg_var wg_reverse(wg_var x, int axis, wg_var lengths);
 /* u8 mask: [T,B] (time major) or [B,T]: 1 where t < lengths[b] */
 WG_API wg_var wg_sequence_mask(wg_var lengths, int64_t steps, bool time_major);
 /* x [T,B,...] with every step t >= lengths[b] replaced by the last valid one (zeros where
- * lengths[b] = 0): padding that holds NaN cannot leak. Gradient: zero on the padding */
+ * lengths[b] = 0): padding that holds NaN cannot leak. The gradient of the padding
+ * goes to the last valid step */
 WG_API wg_var wg_pad_edge(wg_var x, wg_var lengths);
 
 /* ---- Random bits and regularisation ---- */
