@@ -9,10 +9,10 @@
 #include <wengert/cell.h>
 #include <wengert/op.h>
 
-extern const wg_op wg__op_add;          /* ops/elementwise.c: y = a + b */
-extern const wg_op wg__op_sum_to;       /* ops/reduce.c: attr is the wg_shape to sum down to */
-extern const wg_op wg__op_broadcast_to; /* ops/shape.c: attr is the wg_shape of the result */
-extern const wg_op wg__op_where;        /* ops/elementwise.c: used by scan to hold masked states */
+extern const wg_op wg__op_add;           /* ops/elementwise.c: y = a + b */
+extern const wg_op wg__op_sum_to;        /* ops/reduce.c: attr is the wg_shape to sum down to */
+extern const wg_op wg__op_broadcast_to;  /* ops/shape.c: attr is the wg_shape of the result */
+extern const wg_op wg__op_where;         /* ops/elementwise.c: used by scan to hold masked states */
 extern const wg_op wg__op_sequence_mask; /* ops/index.c: [T,B] u8 from lengths */
 extern const wg_op wg__op_pad_edge;      /* ops/index.c */
 
@@ -31,7 +31,8 @@ extern const int wg__builtin_cell_count;
 void wg__registry_ensure(void);
 void wg__registry_freeze(void);
 
-/* core/tape.c: ops defined by core itself (leaves, stop_gradient, watch, scan), for the registry. */
+/* core/tape.c: ops defined by core itself (leaves, stop_gradient, watch, scan), for the registry.
+ */
 extern const wg_op *const wg__core_ops[];
 extern const int wg__core_op_count;
 

@@ -1,36 +1,11 @@
-/* Compiling, the cache of programs, and the explicit interface: bind, run, read. */
+/* Compiling, and the explicit interface: bind, run, read. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <wengert/parallel.h>
 
-#include "exec.h"
-
-typedef struct bound_input {
-    const char *name; /* NULL for a tensor leaf */
-    wg_type type;
-    wg_tensor *tensor;
-} bound_input;
-
-struct wg_program {
-    wg__arena arena;
-    wg__graph *graph;
-    wg__frame frame;
-    const wg__backend *backend;
-    void *memory;
-    bound_input *inputs; /* in bind order */
-    int32_t n_inputs;
-    int32_t *out_bind;
-    wg_tensor **own;  /* made when an output is not bound, or bound to an input's memory */
-    wg_tensor **user; /* bound by the caller */
-    wg_type *out_types;
-    int32_t n_out;
-    int threads, isa;
-    wg_watch_fn watch;
-    void *watch_user;
-    wg_program_stats stats;
-};
+#include "compile.h"
 
 static int64_t now_ns(void)
 {
@@ -104,8 +79,8 @@ static void lone_groups(wg__graph *g)
     }
 }
 
-static wg_status make_program(const wg_tape *tape, const int32_t *out, int n_out,
-                              const wg_compile_options *o, wg_program **result, wg_error *err)
+wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
+                           const wg_compile_options *o, wg_program **result, wg_error *err)
 {
     int64_t begin = now_ns();
     wg_program *p = wg_calloc(1, sizeof *p);
@@ -176,8 +151,8 @@ failed:
 }
 
 /* Checks outputs and gives their values; the tape they are on. */
-static wg_status resolve_outputs(const wg_var *out, int n_out, wg_tape **tape, int32_t *index,
-                                 wg_error *err)
+wg_status wg__program_outputs(const wg_var *out, int n_out, wg_tape **tape, int32_t *index,
+                              wg_error *err)
 {
     *tape = NULL;
     for (int i = 0; i < n_out; i++) {
@@ -212,8 +187,8 @@ wg_status wg_compile(const wg_var *out, int n_out, const wg_compile_options *opt
     int32_t *index = wg_calloc((size_t)n_out, sizeof *index);
     if (!index) return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
     wg_tape *tape;
-    wg_status status = resolve_outputs(out, n_out, &tape, index, err);
-    if (status == WG_OK) status = make_program(tape, index, n_out, &o, program, err);
+    wg_status status = wg__program_outputs(out, n_out, &tape, index, err);
+    if (status == WG_OK) status = wg__program_make(tape, index, n_out, &o, program, err);
     wg_free(index);
     return status;
 }
@@ -318,172 +293,4 @@ void wg_program_get_stats(const wg_program *p, wg_program_stats *stats)
     size_t size = stats->size < sizeof *stats ? stats->size : sizeof *stats;
     memcpy(stats, &p->stats, size);
     stats->size = size;
-}
-
-/* ---- the cache ---- */
-
-enum { CACHE_MOST = 64 };
-
-typedef struct entry {
-    uint64_t hash;
-    unsigned char *key;
-    size_t key_size;
-    wg_program *program;
-    int64_t used;
-} entry;
-
-typedef struct wg__cache {
-    entry entries[CACHE_MOST];
-    int32_t n;
-    int64_t clock, hits, misses;
-    wg__bytes bytes;
-    int32_t *scratch, *leaves, *index;
-    uint8_t *mark;
-    int32_t cap_values, cap_nodes, cap_out;
-    wg_program *last;
-} wg__cache;
-
-void wg__cache_free(wg__cache *c)
-{
-    if (!c) return;
-    for (int32_t i = 0; i < c->n; i++) {
-        wg_free(c->entries[i].key);
-        wg_program_free(c->entries[i].program);
-    }
-    wg_free(c->bytes.data);
-    wg_free(c->scratch);
-    wg_free(c->leaves);
-    wg_free(c->index);
-    wg_free(c->mark);
-    wg_free(c);
-}
-
-static bool cache_room(wg__cache *c, const wg_tape *tape, int n_out)
-{
-    if (c->cap_values < tape->n_values || c->cap_nodes < tape->n_nodes) {
-        int32_t values = tape->n_values + tape->n_values / 2 + 64;
-        int32_t nodes = tape->n_nodes + tape->n_nodes / 2 + 64;
-        int32_t *s = wg_reallocarray(c->scratch, (size_t)values, sizeof *s);
-        if (s) c->scratch = s;
-        int32_t *l = wg_reallocarray(c->leaves, (size_t)nodes, sizeof *l);
-        if (l) c->leaves = l;
-        uint8_t *m = wg_realloc(c->mark, (size_t)nodes);
-        if (m) c->mark = m;
-        if (!s || !l || !m) return false;
-        c->cap_values = values;
-        c->cap_nodes = nodes;
-    }
-    if (c->cap_out < n_out) {
-        int32_t *x = wg_reallocarray(c->index, (size_t)n_out + 16, sizeof *x);
-        if (!x) return false;
-        c->index = x;
-        c->cap_out = n_out + 16;
-    }
-    return true;
-}
-
-/* The least recently used entry leaves when the cache is full. */
-static entry *new_entry(wg__cache *c)
-{
-    if (c->n < CACHE_MOST) {
-        memset(&c->entries[c->n], 0, sizeof(entry));
-        return &c->entries[c->n++];
-    }
-    entry *oldest = &c->entries[0];
-    for (int32_t i = 1; i < c->n; i++)
-        if (c->entries[i].used < oldest->used) oldest = &c->entries[i];
-    wg_free(oldest->key);
-    wg_program_free(oldest->program);
-    if (c->last == oldest->program) c->last = NULL;
-    memset(oldest, 0, sizeof *oldest);
-    return oldest;
-}
-
-static wg_status lookup(wg_tape *tape, int n_out, wg_program **program, int32_t *n_leaves,
-                        wg_error *err)
-{
-    wg__cache *c = tape->cache;
-    if (!wg__canonical(tape, c->index, n_out, &c->bytes, c->scratch, c->mark, c->leaves, n_leaves))
-        return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
-    wg__bytes_put(&c->bytes, &tape->options, sizeof tape->options);
-    if (c->bytes.failed) return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
-    uint64_t h = wg__bytes_hash(&c->bytes);
-    for (int32_t i = 0; i < c->n; i++) {
-        entry *e = &c->entries[i];
-        if (e->hash != h || e->key_size != c->bytes.size ||
-            memcmp(e->key, c->bytes.data, e->key_size) != 0)
-            continue;
-        e->used = ++c->clock;
-        c->hits++;
-        *program = e->program;
-        return WG_OK;
-    }
-    c->misses++;
-    unsigned char *key = wg_malloc(c->bytes.size);
-    if (!key) return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
-    memcpy(key, c->bytes.data, c->bytes.size);
-    wg_status status = make_program(tape, c->index, n_out, &tape->options, program, err);
-    if (status != WG_OK) {
-        wg_free(key);
-        return status;
-    }
-    entry *e = new_entry(c);
-    *e = (entry){
-        .hash = h, .key = key, .key_size = c->bytes.size, .program = *program, .used = ++c->clock};
-    return WG_OK;
-}
-
-wg_status wg_eval(const wg_var *out, int n_out, wg_tensor *const *tensors, wg_error *err)
-{
-    if (!out || n_out < 1) return wg_error_set(err, WG_EINVAL, "wg_eval: no outputs");
-    wg_tape *tape = wg__tape_of(out[0]);
-    if (!tape)
-        return wg_error_set(err, WG_ESTALE, "output 0 belongs to a tape that was reset or freed");
-    if (!tape->cache) tape->cache = wg_calloc(1, sizeof(wg__cache));
-    wg__cache *c = tape->cache;
-    if (!c || !cache_room(c, tape, n_out))
-        return wg_error_set(err, WG_ENOMEM, "wg_eval: out of memory");
-    wg_status status = resolve_outputs(out, n_out, &tape, c->index, err);
-    if (status != WG_OK) return status;
-    wg_program *p;
-    int32_t n_leaves;
-    status = lookup(tape, n_out, &p, &n_leaves, err);
-    if (status != WG_OK) return status;
-    /* Programs keep no tensors of the recording that made them: leaves are bound afresh. Dead
-     * leaves may be gone from the program; its own carry the order of the list. */
-    p->watch = tape->watch;
-    p->watch_user = tape->watch_user;
-    if (n_leaves != p->n_inputs)
-        return wg_error_set(err, WG_EINTERNAL, "wg_eval: %d leaves for %d inputs", n_leaves,
-                            p->n_inputs);
-    for (int32_t i = 0; i < n_leaves; i++) {
-        const wg__value *v = &tape->values[c->leaves[i]];
-        if (!v->tensor)
-            return wg_error_set(err, WG_ESTATE,
-                                "input '%s' has no tensor: wg_eval needs wg_tensor_var, or "
-                                "compile and bind",
-                                v->name ? v->name : "");
-        p->inputs[i].tensor = v->tensor;
-    }
-    for (int i = 0; i < n_out; i++) {
-        status = wg_program_bind_output(p, i, tensors ? tensors[i] : NULL, err);
-        if (status != WG_OK) return status;
-    }
-    status = wg_program_run(p, err);
-    c->last = status == WG_OK ? p : NULL;
-    return status;
-}
-
-const wg_tensor *wg_eval_output(const wg_tape *tape, int i)
-{
-    return tape && tape->cache && tape->cache->last ? wg_program_output(tape->cache->last, i)
-                                                    : NULL;
-}
-
-void wg_tape_cache_stats(const wg_tape *tape, int64_t *programs, int64_t *hits, int64_t *misses)
-{
-    const wg__cache *c = tape ? tape->cache : NULL;
-    if (programs) *programs = c ? c->n : 0;
-    if (hits) *hits = c ? c->hits : 0;
-    if (misses) *misses = c ? c->misses : 0;
 }

@@ -86,21 +86,27 @@ void wg_vjp_add(wg_vjp *c, int i, wg_var g)
 void wg_vjp_through(wg_vjp *c, wg_var same)
 {
     int n = wg_vjp_n_in(c), m = 0;
-    wg_var x[16], gx[16];
-    int which[16];
-    for (int i = 0; i < n && m < 16; i++)
-        if (wg_vjp_needs(c, i)) {
-            x[m] = wg_vjp_in(c, i);
-            which[m++] = i;
-        }
-    wg_var g = wg_vjp_grad(c, 0);
-    if (wg__grad(&same, &g, 1, x, m, gx, true) != WG_OK) return;
-    for (int j = 0; j < m; j++) {
-        /* The same value in two places would get its whole gradient twice. */
-        bool repeated = false;
-        for (int k = 0; k < j; k++) repeated |= x[k].index == x[j].index;
-        if (!repeated) wg_vjp_add(c, which[j], gx[j]);
+    wg_var *x = wg_calloc(2 * (size_t)n + 1, sizeof *x);
+    int *which = wg_calloc((size_t)n + 1, sizeof *which);
+    if (!x || !which) {
+        wg__tape_fail_v(c->tape, WG_ENOMEM, "grad: out of memory");
+        goto done;
     }
+    wg_var *gx = x + n;
+    /* A value that is operand twice counts once: its gradient comes whole. */
+    for (int i = 0; i < n; i++) {
+        bool repeated = false;
+        for (int k = 0; k < m; k++) repeated |= x[k].index == wg_vjp_in(c, i).index;
+        if (repeated || !wg_vjp_needs(c, i)) continue;
+        x[m] = wg_vjp_in(c, i);
+        which[m++] = i;
+    }
+    wg_var g = wg_vjp_grad(c, 0);
+    if (wg__grad(&same, &g, 1, x, m, gx, true) == WG_OK)
+        for (int j = 0; j < m; j++) wg_vjp_add(c, which[j], gx[j]);
+done:
+    wg_free(x);
+    wg_free(which);
 }
 
 /* ---- the walk ---- */

@@ -7,50 +7,7 @@
  */
 #include <string.h>
 
-#include "exec.h"
-
-typedef struct store {
-    int32_t bind; /* -1 = arena */
-    size_t bytes;
-    int32_t first, last; /* instructions */
-    int64_t offset;
-    bool fixed; /* never reused (constants of the frame) */
-} store;
-
-typedef struct place {
-    int32_t store; /* -1 = none yet */
-    int64_t offset;
-    wg_view view;
-} place;
-
-struct wg__planner {
-    wg__arena *arena;
-    const wg__graph *g;
-    wg__frame *frame;
-    bool keep_apart;
-    int threads;
-    wg_error *err;
-    place *at;        /* per value */
-    int32_t *copy_of; /* per value: store + 1 of its contiguous copy */
-    int32_t *target;  /* per value: bind + 1 it is computed into */
-    store *stores;
-    int32_t n_stores, cap_stores;
-    int32_t *unit_next, *group_first; /* members of fused groups, in order */
-    uint8_t *done;                    /* per unit leader */
-    /* Per instruction operand: store, for lifetimes. Parallel to instr in/out. */
-    struct use {
-        int32_t store, instr;
-        wg__loc *loc;
-        int64_t offset;
-    } * uses;
-    int32_t n_uses, cap_uses;
-    struct extra { /* workspaces and loop buffers: offsets to fill once planned */
-        int32_t store, instr;
-        int64_t *where; /* NULL: the workspace of the instruction */
-    } * extras;
-    int32_t n_extras, cap_extras;
-    bool failed;
-};
+#include "plan.h"
 
 static bool more(void **array, int32_t *cap, int32_t need, size_t size)
 {
@@ -63,14 +20,14 @@ static bool more(void **array, int32_t *cap, int32_t need, size_t size)
     return true;
 }
 
-static int32_t new_store(wg__planner *p, int32_t bind, size_t bytes)
+int32_t wg__plan_store(wg__planner *p, int32_t bind, size_t bytes)
 {
     if (!more((void **)&p->stores, &p->cap_stores, p->n_stores + 1, sizeof *p->stores)) {
         p->failed = true;
         return 0;
     }
     p->stores[p->n_stores] =
-        (store){.bind = bind, .bytes = (bytes + 63) & ~(size_t)63, .first = -1, .last = -1};
+        (wg__store){.bind = bind, .bytes = (bytes + 63) & ~(size_t)63, .first = -1, .last = -1};
     return p->n_stores++;
 }
 
@@ -80,7 +37,7 @@ static void touch(wg__planner *p, int32_t s, int32_t instr)
     if (instr > p->stores[s].last) p->stores[s].last = instr;
 }
 
-static void contiguous(wg_view *v, wg_type t)
+void wg__layout(wg_view *v, wg_type t)
 {
     memset(v, 0, sizeof *v);
     v->dtype = t.dtype;
@@ -92,7 +49,7 @@ static void contiguous(wg_view *v, wg_type t)
     }
 }
 
-static bool is_contiguous(const wg_view *v)
+bool wg__layout_is_contiguous(const wg_view *v)
 {
     int64_t run = 1;
     for (int i = v->shape.rank - 1; i >= 0; i--) {
@@ -102,12 +59,12 @@ static bool is_contiguous(const wg_view *v)
     return true;
 }
 
-static size_t type_bytes(wg_type t)
+size_t wg__type_bytes(wg_type t)
 {
     return (size_t)wg_shape_count(&t.shape) * wg_dtype_size(t.dtype);
 }
 
-static wg__instr *new_instr(wg__planner *p, wg__instr_kind kind, int n_in, int n_out)
+wg__instr *wg__plan_instr(wg__planner *p, wg__instr_kind kind, int n_in, int n_out)
 {
     wg__frame *f = p->frame;
     if (f->n_instr == f->cap_instr) {
@@ -151,31 +108,31 @@ static void use(wg__planner *p, wg__loc *loc, int32_t s, int64_t offset)
     touch(p, s, instr);
 }
 
-static void scratch(wg__planner *p, size_t bytes, int64_t *where)
+void wg__plan_scratch(wg__planner *p, size_t bytes, int64_t *where)
 {
     if (!more((void **)&p->extras, &p->cap_extras, p->n_extras + 1, sizeof *p->extras)) {
         p->failed = true;
         return;
     }
-    int32_t s = new_store(p, -1, bytes);
+    int32_t s = wg__plan_store(p, -1, bytes);
     if (p->failed) return;
     touch(p, s, p->frame->n_instr - 1);
     p->extras[p->n_extras++] = (struct extra){s, p->frame->n_instr - 1, where};
 }
 
-static void read_place(wg__planner *p, wg__instr *i, int k, const place *from)
+void wg__plan_read(wg__planner *p, wg__instr *i, int k, const wg__home *from)
 {
     i->in[k] = from->view;
     use(p, &i->in_loc[k], from->store, from->offset);
 }
 
 /* Gives value v storage of its own (its target slot, or the arena) as result k of i. */
-static void write_value(wg__planner *p, wg__instr *i, int k, int32_t v)
+void wg__plan_write(wg__planner *p, wg__instr *i, int k, int32_t v)
 {
     wg_type t = p->g->values[v].type;
-    place *at = &p->at[v];
-    contiguous(&at->view, t);
-    at->store = new_store(p, p->target[v] ? p->target[v] - 1 : -1, type_bytes(t));
+    wg__home *at = &p->at[v];
+    wg__layout(&at->view, t);
+    at->store = wg__plan_store(p, p->target[v] ? p->target[v] - 1 : -1, wg__type_bytes(t));
     at->offset = 0;
     if (p->failed) return;
     i->out[k] = at->view;
@@ -183,20 +140,20 @@ static void write_value(wg__planner *p, wg__instr *i, int k, int32_t v)
 }
 
 /* A place with the elements of v contiguous: v itself, or a copy made once. */
-static place contiguous_place(wg__planner *p, int32_t v)
+wg__home wg__plan_contiguous(wg__planner *p, int32_t v)
 {
-    place at = p->at[v];
-    if (is_contiguous(&at.view)) return at;
-    contiguous(&at.view, p->g->values[v].type);
+    wg__home at = p->at[v];
+    if (wg__layout_is_contiguous(&at.view)) return at;
+    wg__layout(&at.view, p->g->values[v].type);
     at.offset = 0;
     if (p->copy_of[v]) {
         at.store = p->copy_of[v] - 1;
         return at;
     }
-    wg__instr *i = new_instr(p, WG__COPY, 1, 1);
+    wg__instr *i = wg__plan_instr(p, WG__COPY, 1, 1);
     if (!i) return at;
-    read_place(p, i, 0, &p->at[v]);
-    at.store = new_store(p, -1, type_bytes(p->g->values[v].type));
+    wg__plan_read(p, i, 0, &p->at[v]);
+    at.store = wg__plan_store(p, -1, wg__type_bytes(p->g->values[v].type));
     if (p->failed) return at;
     i->out[0] = at.view;
     use(p, &i->out_loc[0], at.store, 0);
@@ -204,15 +161,32 @@ static place contiguous_place(wg__planner *p, int32_t v)
     return at;
 }
 
+/* ---- slots ---- */
+
+void wg__plan_slot(wg__planner *q, int32_t value, const wg_view *view, int32_t bind)
+{
+    q->at[value].view = *view;
+    q->at[value].offset = 0;
+    q->at[value].store = wg__plan_store(q, bind, 0);
+}
+
+bool wg__plan_aim(wg__planner *q, int32_t v, int32_t bind)
+{
+    const wg__gnode *n = &q->g->nodes[q->g->values[v].node];
+    if (q->target[v] || n->op->traits & (WG_OP_VIEW | WG_OP_LEAF)) return false;
+    q->target[v] = bind + 1;
+    return true;
+}
+
 /* ---- units ---- */
 
-static void plan_watch(wg__planner *p, int32_t v)
+void wg__plan_watch(wg__planner *p, int32_t v)
 {
     if (!p->g->values[v].watch) return;
-    wg__instr *i = new_instr(p, WG__WATCH, 1, 0);
+    wg__instr *i = wg__plan_instr(p, WG__WATCH, 1, 0);
     if (!i) return;
     i->watch = p->g->values[v].watch;
-    read_place(p, i, 0, &p->at[v]);
+    wg__plan_read(p, i, 0, &p->at[v]);
 }
 
 /* A constant number is one element seen with strides of zero; data constants are stored whole. */
@@ -220,8 +194,8 @@ static void plan_constant(wg__planner *p, const wg__gnode *n)
 {
     int32_t v = n->first_out;
     const wg__leaf_attr *a = n->attr;
-    place *at = &p->at[v];
-    contiguous(&at->view, p->g->values[v].type);
+    wg__home *at = &p->at[v];
+    wg__layout(&at->view, p->g->values[v].type);
     void *data;
     if (n->op == &wg__op_const) {
         data = wg__arena_calloc(p->arena, 1, 16);
@@ -245,7 +219,7 @@ static void plan_constant(wg__planner *p, const wg__gnode *n)
     if (f->n_bind) memcpy(binds, f->bind, (size_t)f->n_bind * sizeof *binds);
     binds[f->n_bind] = data;
     f->bind = binds;
-    at->store = new_store(p, f->n_bind++, 0);
+    at->store = wg__plan_store(p, f->n_bind++, 0);
     at->offset = 0;
 }
 
@@ -254,13 +228,13 @@ static void plan_view(wg__planner *p, const wg__gnode *n)
     for (int k = 0; k < n->n_out; k++) {
         int32_t v = n->first_out + k;
         wg_view like;
-        contiguous(&like, p->g->values[v].type);
+        wg__layout(&like, p->g->values[v].type);
         like.data = (void *)(intptr_t)k;
-        place from = p->at[n->in[0]];
+        wg__home from = p->at[n->in[0]];
         wg_view in = from.view, out;
         in.data = NULL;
         if (!n->op->view(&in, &like, n->attr, &out)) {
-            from = contiguous_place(p, n->in[0]);
+            from = wg__plan_contiguous(p, n->in[0]);
             in = from.view;
             in.data = NULL;
             if (p->failed || !n->op->view(&in, &like, n->attr, &out)) {
@@ -272,15 +246,15 @@ static void plan_view(wg__planner *p, const wg__gnode *n)
         }
         /* A view rule moves `data` in elements of a null base. */
         int64_t moved = (int64_t)((char *)out.data - (char *)in.data);
-        p->at[v] = (place){.store = from.store, .offset = from.offset + moved, .view = out};
+        p->at[v] = (wg__home){.store = from.store, .offset = from.offset + moved, .view = out};
         p->at[v].view.data = NULL;
-        plan_watch(p, v);
+        wg__plan_watch(p, v);
     }
 }
 
 static void plan_kernel(wg__planner *p, const wg__gnode *n)
 {
-    place from[64], *places = from;
+    wg__home from[64], *places = from;
     if (n->n_in > 64) {
         places = wg_reallocarray(NULL, (size_t)n->n_in, sizeof *places);
         if (!places) {
@@ -290,15 +264,15 @@ static void plan_kernel(wg__planner *p, const wg__gnode *n)
     }
     bool strided = (n->op->traits & WG_OP_STRIDED) != 0;
     for (int j = 0; j < n->n_in; j++)
-        places[j] = strided ? p->at[n->in[j]] : contiguous_place(p, n->in[j]);
-    wg__instr *i = new_instr(p, WG__KERNEL, n->n_in, n->n_out);
+        places[j] = strided ? p->at[n->in[j]] : wg__plan_contiguous(p, n->in[j]);
+    wg__instr *i = wg__plan_instr(p, WG__KERNEL, n->n_in, n->n_out);
     if (i) {
         i->op = n->op;
         i->attr = n->attr;
         i->attr_size = n->attr_size;
         i->scope = n->scope;
-        for (int j = 0; j < n->n_in; j++) read_place(p, i, j, &places[j]);
-        for (int k = 0; k < n->n_out && !p->failed; k++) write_value(p, i, k, n->first_out + k);
+        for (int j = 0; j < n->n_in; j++) wg__plan_read(p, i, j, &places[j]);
+        for (int k = 0; k < n->n_out && !p->failed; k++) wg__plan_write(p, i, k, n->first_out + k);
         if (n->op->workspace) {
             wg_type in[64], out[64];
             if (n->n_in <= 64 && n->n_out <= 64) {
@@ -307,11 +281,11 @@ static void plan_kernel(wg__planner *p, const wg__gnode *n)
                 i->workspace_size =
                     n->op->workspace(in, n->n_in, out, n->n_out, n->attr, p->threads);
             }
-            if (i->workspace_size) scratch(p, i->workspace_size, NULL);
+            if (i->workspace_size) wg__plan_scratch(p, i->workspace_size, NULL);
         }
     }
     if (places != from) wg_free(places);
-    for (int k = 0; k < n->n_out && !p->failed; k++) plan_watch(p, n->first_out + k);
+    for (int k = 0; k < n->n_out && !p->failed; k++) wg__plan_watch(p, n->first_out + k);
 }
 
 static bool used_outside(const wg__planner *p, int32_t v, int32_t group)
@@ -355,177 +329,21 @@ static void plan_group(wg__planner *p, int32_t group)
     }
     for (int i = 0; i < n_in; i++) views[i] = p->at[in[i]].view;
     wg__fused *f = wg__fused_build(p->arena, g, members, n_members, in, views, n_in, out, n_out);
-    wg__instr *i = f ? new_instr(p, WG__FUSED, n_in, n_out) : NULL;
+    wg__instr *i = f ? wg__plan_instr(p, WG__FUSED, n_in, n_out) : NULL;
     if (!i) {
         p->failed = true;
         goto done;
     }
     i->fused = f;
     i->scope = g->nodes[members[n_members - 1]].scope;
-    for (int j = 0; j < n_in; j++) read_place(p, i, j, &p->at[in[j]]);
-    for (int j = 0; j < n_out && !p->failed; j++) write_value(p, i, j, out[j]);
+    for (int j = 0; j < n_in; j++) wg__plan_read(p, i, j, &p->at[in[j]]);
+    for (int j = 0; j < n_out && !p->failed; j++) wg__plan_write(p, i, j, out[j]);
     i->workspace_size = f->scratch * (size_t)p->threads;
-    if (i->workspace_size && !p->failed) scratch(p, i->workspace_size, NULL);
-    for (int j = 0; j < n_out && !p->failed; j++) plan_watch(p, out[j]);
+    if (i->workspace_size && !p->failed) wg__plan_scratch(p, i->workspace_size, NULL);
+    for (int j = 0; j < n_out && !p->failed; j++) wg__plan_watch(p, out[j]);
 done:
     wg_free(list);
     wg_free(views);
-}
-
-static wg_status plan_graph(wg__planner *p);
-
-/* The layout a body's slot has: the operand's, less axis 0 for sequences. */
-static void slice_view(const wg_view *whole, wg_view *slice)
-{
-    *slice = *whole;
-    slice->shape.rank--;
-    memmove(slice->shape.dim, whole->shape.dim + 1, (WG_MAX_AXES - 1) * sizeof(int64_t));
-    memmove(slice->stride, whole->stride + 1, (WG_MAX_AXES - 1) * sizeof(int64_t));
-    slice->shape.dim[WG_MAX_AXES - 1] = 0;
-}
-
-static void slot(wg__planner *q, int32_t value, const wg_view *view, int32_t bind)
-{
-    q->at[value].view = *view;
-    q->at[value].offset = 0;
-    q->at[value].store = new_store(q, bind, 0);
-}
-
-static bool planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__frame *frame,
-                        const wg__planner *like);
-static void planner_free(wg__planner *p);
-static void finish_frame(wg__planner *p);
-
-/* Value v of the body goes to `bind` at the end of each step: computed there when it can be. */
-static bool aim(wg__planner *q, int32_t v, int32_t bind)
-{
-    const wg__gnode *n = &q->g->nodes[q->g->values[v].node];
-    if (q->target[v] || n->op->traits & (WG_OP_VIEW | WG_OP_LEAF)) return false;
-    q->target[v] = bind + 1;
-    return true;
-}
-
-static void plan_loop(wg__planner *p, const wg__gnode *n)
-{
-    const wg__graph *b = n->body;
-    const wg__scan_attr *a = n->attr;
-    wg__loop *l = wg__arena_calloc(p->arena, 1, sizeof *l);
-    size_t slots = (size_t)(b->n_seq + b->n_const + b->n_y + b->n_sum) + 1;
-    wg__stream *streams = wg__arena_calloc(p->arena, slots, sizeof *streams);
-    size_t n_carry = (size_t)b->n_carry + 1;
-    int32_t *ints = wg__arena_calloc(p->arena, 4 * n_carry, sizeof *ints);
-    if (!l || !streams || !ints) {
-        p->failed = true;
-        return;
-    }
-    l->seq = streams;
-    l->constant = l->seq + b->n_seq;
-    l->y = l->constant + b->n_const;
-    l->sum = l->y + b->n_y;
-    l->carry_in = ints;
-    l->carry_read = ints + n_carry;
-    l->carry_write = ints + 2 * n_carry;
-    l->carry_out = ints + 3 * n_carry;
-    l->carry_scratch = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_scratch);
-    l->carry_bytes = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_bytes);
-    l->n_seq = b->n_seq;
-    l->n_const = b->n_const;
-    l->n_y = b->n_y;
-    l->n_sum = b->n_sum;
-    l->n_carry = b->n_carry;
-    l->steps = a->steps;
-    l->reverse = a->reverse != 0;
-    wg__planner q;
-    if (!l->carry_scratch || !l->carry_bytes || !planner_new(&q, p->arena, b, &l->body, p)) {
-        p->failed = true;
-        return;
-    }
-    /* Binds of the body: sequences, constants, carries read and written, y, sums, time. */
-    int32_t n_bind = b->n_seq + b->n_const + 2 * b->n_carry + b->n_y + b->n_sum + 1, k = 0;
-    l->body.bind = wg__arena_calloc(p->arena, (size_t)n_bind, sizeof *l->body.bind);
-    l->body.n_bind = n_bind;
-    if (!l->body.bind) q.failed = true;
-    place operands[WG_SCAN_MAX_SLOTS * 2];
-    int n_operands = n->n_in;
-    place *operand = n_operands <= WG_SCAN_MAX_SLOTS * 2
-                         ? operands
-                         : wg_reallocarray(NULL, (size_t)n_operands, sizeof *operand);
-    if (!operand) {
-        p->failed = true;
-        planner_free(&q);
-        return;
-    }
-    for (int i = 0; i < n_operands; i++) operand[i] = p->at[n->in[i]];
-    for (int i = 0; i < b->n_seq; i++) {
-        wg_view view;
-        slice_view(&operand[i].view, &view);
-        l->seq[i] =
-            (wg__stream){i, k, operand[i].view.stride[0] * (int64_t)wg_dtype_size(view.dtype)};
-        slot(&q, b->seq[i], &view, k++);
-    }
-    for (int i = 0; i < b->n_const; i++) {
-        int from = b->n_seq + b->n_carry + i;
-        l->constant[i] = (wg__stream){from, k, 0};
-        slot(&q, b->constant[i], &operand[from].view, k++);
-    }
-    for (int i = 0; i < b->n_carry; i++) {
-        wg_view view;
-        contiguous(&view, b->values[b->carry[i]].type);
-        l->carry_in[i] = b->n_seq + i;
-        l->carry_out[i] = i;
-        l->carry_bytes[i] = type_bytes(b->values[b->carry[i]].type);
-        l->carry_read[i] = k;
-        slot(&q, b->carry[i], &view, k++);
-        l->carry_write[i] = k++;
-    }
-    for (int i = 0; i < b->n_y; i++) {
-        l->y[i] = (wg__stream){b->n_carry + i, k,
-                               (int64_t)type_bytes(b->values[b->out[b->n_carry + i]].type)};
-        k++;
-    }
-    for (int i = 0; i < b->n_sum; i++) l->sum[i] = (wg__stream){b->n_carry + b->n_y + i, k++, 0};
-    wg_view time;
-    contiguous(&time, (wg_type){WG_I32, WG_SCALAR});
-    l->time_bind = k;
-    slot(&q, b->time, &time, k);
-    /* Results: straight into their slots, or by copies and additions at the end. */
-    bool *direct = wg__arena_calloc(p->arena, (size_t)b->n_out + 1, sizeof *direct);
-    if (!direct) q.failed = true;
-    for (int i = 0; i < b->n_carry && !q.failed; i++)
-        direct[i] = aim(&q, b->out[i], l->carry_write[i]);
-    for (int i = 0; i < b->n_y && !q.failed; i++)
-        direct[b->n_carry + i] = aim(&q, b->out[b->n_carry + i], l->y[i].bind);
-    wg_status status = q.failed ? WG_ENOMEM : plan_graph(&q);
-    for (int i = 0; i < b->n_out && status == WG_OK; i++) {
-        if (direct[i]) continue;
-        bool sum = i >= b->n_carry + b->n_y;
-        int32_t bind = i < b->n_carry ? l->carry_write[i]
-                       : sum          ? l->sum[i - b->n_carry - b->n_y].bind
-                                      : l->y[i - b->n_carry].bind;
-        place from = sum ? contiguous_place(&q, b->out[i]) : q.at[b->out[i]];
-        wg__instr *copy = new_instr(&q, sum ? WG__ACCUM : WG__COPY, 1, 1);
-        if (!copy) break;
-        read_place(&q, copy, 0, &from);
-        contiguous(&copy->out[0], b->values[b->out[i]].type);
-        copy->out_loc[0] = (wg__loc){bind, 0};
-    }
-    if (status == WG_OK && !q.failed) finish_frame(&q);
-    if (q.failed || status != WG_OK) p->failed = true;
-    planner_free(&q);
-    wg__instr *loop = p->failed ? NULL : new_instr(p, WG__LOOP, n->n_in, n->n_out);
-    if (loop) {
-        loop->op = n->op;
-        loop->scope = n->scope;
-        loop->loop = l;
-        for (int i = 0; i < n->n_in; i++) read_place(p, loop, i, &operand[i]);
-        for (int i = 0; i < n->n_out && !p->failed; i++) write_value(p, loop, i, n->first_out + i);
-        for (int i = 0; i < b->n_carry && !p->failed; i++)
-            scratch(p, l->carry_bytes[i] + 64, &l->carry_scratch[i]);
-        scratch(p, l->body.arena_bytes + 64, &l->arena);
-        p->frame->unplanned_bytes += l->body.unplanned_bytes;
-        for (int i = 0; i < n->n_out && !p->failed; i++) plan_watch(p, n->first_out + i);
-    }
-    if (operand != operands) wg_free(operand);
 }
 
 /* ---- order ---- */
@@ -544,18 +362,18 @@ static void plan_unit(wg__planner *p, int32_t at)
     } else if (n->op == &wg__op_const || n->op == &wg__op_const_data) {
         plan_constant(p, n);
     } else if (n->op->traits & WG_OP_LEAF) {
-        plan_watch(p, n->first_out); /* placed by the caller */
+        wg__plan_watch(p, n->first_out); /* placed by the caller */
     } else if (n->op->traits & WG_OP_VIEW) {
         plan_view(p, n);
     } else if (n->op->traits & WG_OP_SCAN) {
-        plan_loop(p, n);
+        wg__plan_loop(p, n);
     } else {
         plan_kernel(p, n);
     }
 }
 
 /* Emits units in an order in which operands come first: depth first over the contracted graph. */
-static wg_status plan_graph(wg__planner *p)
+wg_status wg__plan_graph(wg__planner *p)
 {
     const wg__graph *g = p->g;
     size_t n = (size_t)g->n_nodes + 1;
@@ -594,79 +412,8 @@ static wg_status plan_graph(wg__planner *p)
     return p->err && p->err->message[0] ? p->err->status : WG_ENOMEM;
 }
 
-/* ---- buffers ---- */
-
-/* First fit over lifetimes: stores in order of their first use; the lowest gap that no store alive
- * at the same time overlaps. */
-static void pack(wg__planner *p)
-{
-    int32_t n = 0;
-    int32_t *live = wg_calloc((size_t)p->n_stores + 1, sizeof *live);
-    int32_t *order = wg_calloc((size_t)p->n_stores + 1, sizeof *order);
-    int32_t *start = wg_calloc((size_t)p->frame->n_instr + 2, sizeof *start);
-    if (!live || !order || !start) {
-        p->failed = true;
-        goto done;
-    }
-    /* Counting sort by first use. */
-    int32_t n_instr = p->frame->n_instr, count = 0;
-    for (int32_t s = 0; s < p->n_stores; s++)
-        if (p->stores[s].bind < 0 && p->stores[s].first >= 0) start[p->stores[s].first + 1]++;
-    for (int32_t i = 0; i < n_instr; i++) start[i + 1] += start[i];
-    for (int32_t s = 0; s < p->n_stores; s++)
-        if (p->stores[s].bind < 0 && p->stores[s].first >= 0) {
-            order[start[p->stores[s].first]++] = s;
-            count++;
-        }
-    size_t top = 0, sum = 0;
-    for (int32_t k = 0; k < count; k++) {
-        store *s = &p->stores[order[k]];
-        sum += s->bytes;
-        /* Drop what died before; `live` stays sorted by offset. */
-        int32_t m = 0;
-        for (int32_t i = 0; i < n; i++)
-            if (p->keep_apart || p->stores[live[i]].last >= s->first) live[m++] = live[i];
-        n = m;
-        int64_t offset = 0;
-        int32_t at = 0;
-        for (; at < n; at++) {
-            const store *o = &p->stores[live[at]];
-            if (o->offset - offset >= (int64_t)s->bytes) break;
-            if (o->offset + (int64_t)o->bytes > offset) offset = o->offset + (int64_t)o->bytes;
-        }
-        s->offset = offset;
-        for (int32_t i = n; i > at; i--) live[i] = live[i - 1];
-        live[at] = order[k];
-        n++;
-        if ((size_t)offset + s->bytes > top) top = (size_t)offset + s->bytes;
-    }
-    p->frame->arena_bytes = top;
-    p->frame->unplanned_bytes += sum;
-done:
-    wg_free(live);
-    wg_free(order);
-    wg_free(start);
-}
-
-static void finish_frame(wg__planner *p)
-{
-    pack(p);
-    for (int32_t i = 0; i < p->n_uses; i++) {
-        const store *s = &p->stores[p->uses[i].store];
-        *p->uses[i].loc = (wg__loc){s->bind, s->offset + p->uses[i].offset};
-        if (s->bind >= 0) p->uses[i].loc->offset = p->uses[i].offset;
-    }
-    for (int32_t i = 0; i < p->n_extras; i++) {
-        int64_t offset = p->stores[p->extras[i].store].offset;
-        if (p->extras[i].where)
-            *p->extras[i].where = offset;
-        else
-            p->frame->instr[p->extras[i].instr].workspace = offset;
-    }
-}
-
-static bool planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__frame *frame,
-                        const wg__planner *like)
+bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__frame *frame,
+                     const wg__planner *like)
 {
     *p = (wg__planner){.arena = arena, .g = g, .frame = frame};
     if (like) {
@@ -683,7 +430,7 @@ static bool planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg
     p->group_first = wg_calloc((size_t)g->n_groups + 1, sizeof *p->group_first);
     p->done = wg_calloc(nn, 1);
     if (!p->at || !p->copy_of || !p->target || !p->unit_next || !p->group_first || !p->done) {
-        planner_free(p);
+        wg__planner_free(p);
         return false;
     }
     for (int32_t i = 0; i < g->n_values; i++) p->at[i].store = -1;
@@ -698,7 +445,7 @@ static bool planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg
     return true;
 }
 
-static void planner_free(wg__planner *p)
+void wg__planner_free(wg__planner *p)
 {
     wg_free(p->at);
     wg_free(p->copy_of);
@@ -717,7 +464,7 @@ wg_status wg__plan_root(wg__arena *arena, const wg__graph *g, bool keep_apart, i
 {
     wg__planner p;
     memset(frame, 0, sizeof *frame);
-    if (!planner_new(&p, arena, g, frame, NULL))
+    if (!wg__planner_new(&p, arena, g, frame, NULL))
         return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
     wg_error why = {WG_OK, ""};
     p.keep_apart = keep_apart;
@@ -735,28 +482,28 @@ wg_status wg__plan_root(wg__arena *arena, const wg__graph *g, bool keep_apart, i
         const wg__gnode *n = &g->nodes[i];
         if (n->op != &wg__op_tensor && n->op != &wg__op_input) continue;
         wg_view view;
-        contiguous(&view, g->values[n->first_out].type);
+        wg__layout(&view, g->values[n->first_out].type);
         leaf_bind[k] = n->first_out;
-        slot(&p, n->first_out, &view, k++);
+        wg__plan_slot(&p, n->first_out, &view, k++);
     }
     bool *direct = wg__arena_calloc(arena, (size_t)g->n_out + 1, sizeof *direct);
     if (!direct) status = WG_ENOMEM;
     for (int i = 0; i < g->n_out && status == WG_OK; i++) {
         out_bind[i] = k;
-        direct[i] = aim(&p, g->out[i], k++);
+        direct[i] = wg__plan_aim(&p, g->out[i], k++);
     }
-    if (status == WG_OK) status = plan_graph(&p);
+    if (status == WG_OK) status = wg__plan_graph(&p);
     for (int i = 0; i < g->n_out && status == WG_OK; i++) {
         if (direct[i]) continue;
-        wg__instr *copy = new_instr(&p, WG__COPY, 1, 1);
+        wg__instr *copy = wg__plan_instr(&p, WG__COPY, 1, 1);
         if (!copy) break;
-        read_place(&p, copy, 0, &p.at[g->out[i]]);
-        contiguous(&copy->out[0], g->values[g->out[i]].type);
+        wg__plan_read(&p, copy, 0, &p.at[g->out[i]]);
+        wg__layout(&copy->out[0], g->values[g->out[i]].type);
         copy->out_loc[0] = (wg__loc){out_bind[i], 0};
     }
-    if (status == WG_OK && !p.failed) finish_frame(&p);
+    if (status == WG_OK && !p.failed) wg__plan_finish(&p);
     if (status == WG_OK && p.failed) status = WG_ENOMEM;
-    planner_free(&p);
+    wg__planner_free(&p);
     if (status != WG_OK)
         return wg_error_set(err, status, "compile: %s",
                             why.message[0] ? why.message : wg_strerror(status));

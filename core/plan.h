@@ -1,0 +1,83 @@
+/* The planner's own structures and helpers, shared by plan.c (units and order), plan_loop.c (scans)
+ * and pack.c (buffers). */
+#ifndef WG_CORE_PLAN_H
+#define WG_CORE_PLAN_H
+
+#include "exec.h"
+
+typedef struct wg__store {
+    int32_t bind; /* -1 = arena */
+    size_t bytes;
+    int32_t first, last; /* instructions */
+    int64_t offset;
+    bool fixed; /* never reused (constants of the frame) */
+} wg__store;
+
+typedef struct wg__home {
+    int32_t store; /* -1 = none yet */
+    int64_t offset;
+    wg_view view;
+} wg__home;
+
+struct wg__planner {
+    wg__arena *arena;
+    const wg__graph *g;
+    wg__frame *frame;
+    bool keep_apart;
+    int threads;
+    wg_error *err;
+    wg__home *at;     /* per value */
+    int32_t *copy_of; /* per value: store + 1 of its contiguous copy */
+    int32_t *target;  /* per value: bind + 1 it is computed into */
+    wg__store *stores;
+    int32_t n_stores, cap_stores;
+    int32_t *unit_next, *group_first; /* members of fused groups, in order */
+    uint8_t *done;                    /* per unit leader */
+    /* Per instruction operand: store, for lifetimes. Parallel to instr in/out. */
+    struct use {
+        int32_t store, instr;
+        wg__loc *loc;
+        int64_t offset;
+    } * uses;
+    int32_t n_uses, cap_uses;
+    struct extra { /* workspaces and loop buffers: offsets to fill once planned */
+        int32_t store, instr;
+        int64_t *where; /* NULL: the workspace of the instruction */
+    } * extras;
+    int32_t n_extras, cap_extras;
+    bool failed;
+};
+
+/* ---- life: a planner writes one frame ---- */
+bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__frame *frame,
+                     const wg__planner *like);
+void wg__planner_free(wg__planner *p);
+
+/* ---- layouts ---- */
+void wg__layout(wg_view *v, wg_type t); /* contiguous, row-major */
+bool wg__layout_is_contiguous(const wg_view *v);
+size_t wg__type_bytes(wg_type t);
+
+/* ---- instructions and what they read and write; `failed` is set when memory runs out ---- */
+wg__instr *wg__plan_instr(wg__planner *p, wg__instr_kind kind, int n_in, int n_out);
+int32_t wg__plan_store(wg__planner *p, int32_t bind, size_t bytes);
+/* Memory for the newest instruction alone; its offset goes to *where, or, where that is NULL, to
+ * the instruction's workspace. */
+void wg__plan_scratch(wg__planner *p, size_t bytes, int64_t *where);
+void wg__plan_read(wg__planner *p, wg__instr *i, int k, const wg__home *from);
+/* Gives value v storage of its own (its target slot, or the arena) as result k of i. */
+void wg__plan_write(wg__planner *p, wg__instr *i, int k, int32_t v);
+/* A place with the elements of v contiguous: v itself, or a copy made once. */
+wg__home wg__plan_contiguous(wg__planner *p, int32_t v);
+void wg__plan_watch(wg__planner *p, int32_t v);
+
+/* ---- slots of bodies, leaves and outputs of roots ---- */
+void wg__plan_slot(wg__planner *q, int32_t value, const wg_view *view, int32_t bind);
+/* Value v is computed straight into `bind`; false when it must be copied there at the end. */
+bool wg__plan_aim(wg__planner *q, int32_t v, int32_t bind);
+
+wg_status wg__plan_graph(wg__planner *p); /* emits every unit, operands first */
+void wg__plan_loop(wg__planner *p, const wg__gnode *n);
+void wg__plan_finish(wg__planner *p); /* packs buffers and fills in every offset */
+
+#endif
