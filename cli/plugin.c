@@ -2,21 +2,15 @@
  * when the command looks for it. */
 #include "internal.h"
 
-#if __has_include(<wengert/plugin.h>)
 #include <wengert/plugin.h>
-#endif
 
 int cli_load_plugins(const cli_args *args)
 {
     size_t n = 0;
     const char *const *paths = cli_strings(args, "plugin", &n);
     for (size_t i = 0; i < n; i++) {
-#if __has_include(<wengert/plugin.h>)
         wg_error err;
         if (wg_plugin_load(paths[i], &err) != WG_OK) return cli_fail(&err);
-#else
-        return cli_error("this build of wengert cannot load plugins (%s)", paths[i]);
-#endif
     }
     return CLI_FINE;
 }
