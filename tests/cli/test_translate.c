@@ -333,8 +333,8 @@ static void test_models(void **state)
         "--cell gru --attention bahdanau --attention-width 8 --input-feeding",
         "--attention none --reverse-source --no-bidirectional --layers 2",
         "--attention dot --tie-embeddings all --lowercase --optimizer sgd --batch-tokens 200",
-        "--tie-embeddings target --init-projection --optimizer momentum --hyper forget_bias=2 "
-        "--label-smoothing 0.1 --clip-value 0.1 --warmup 10 --schedule epoch",
+        ("--tie-embeddings target --init-projection --optimizer momentum --hyper forget_bias=2 "
+         "--label-smoothing 0.1 --clip-value 0.1 --warmup 10 --schedule epoch"),
     };
     (void)state;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
