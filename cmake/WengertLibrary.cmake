@@ -13,7 +13,7 @@ endforeach()
 
 # Flat passes over parameters: a square root without errno, else gcc does not vectorise them.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/models/flat.c PROPERTIES
-    COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>;-fno-math-errno;-fno-trapping-math")
+    COMPILE_OPTIONS "$<$<CONFIG:Release,RelWithDebInfo>:-O3>;-fno-math-errno;-fno-trapping-math")
 
 # Instruction sets of the kernel files. They are chosen at run time through tables of functions.
 set(WENGERT_ISAS base)
@@ -58,7 +58,7 @@ if(kernels)
         target_include_directories(wengert_kernels_${isa} PRIVATE ${PROJECT_SOURCE_DIR}/ops/kernels)
         target_compile_definitions(wengert_kernels_${isa} PRIVATE WG_ISA_NAME=${isa})
         target_compile_options(wengert_kernels_${isa} PRIVATE
-            $<$<NOT:$<CONFIG:Debug>>:-O3> -fopenmp-simd -fno-math-errno -fno-trapping-math
+            $<$<CONFIG:Release,RelWithDebInfo>:-O3> -fopenmp-simd -fno-math-errno -fno-trapping-math
             -ffp-contract=fast ${WENGERT_ISA_FLAGS_${isa}})
     endforeach()
 endif()
