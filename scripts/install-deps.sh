@@ -4,7 +4,8 @@
 #
 #   scripts/install-deps.sh [--ci]
 #
-# --ci adds what only continuous integration needs: the second compiler, formatter, ABI checker.
+# --ci adds what only continuous integration needs: the second compiler, formatter, ABI checker, numpy as a
+# witness for files.
 set -eu
 
 # The compiler and its C library are named apart: "gcc" alone only recommends the headers.
@@ -16,7 +17,7 @@ packages="$packages libutf8proc-dev libcjson-dev librandom123-dev liblbfgs-dev"
 # Tests.
 packages="$packages libcmocka-dev"
 
-ci_packages="clang clang-format libclang-rt-dev libomp-dev abigail-tools"
+ci_packages="clang clang-format libclang-rt-dev libomp-dev abigail-tools python3-numpy"
 
 say() { printf 'install-deps: %s\n' "$*" >&2; }
 
