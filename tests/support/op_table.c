@@ -436,7 +436,7 @@ static void expect_refused(const wgt_op_row *row, wg_var (*record)(const wg_var 
     WGT_OK(wg_tape_new(&tape, &err), &err);
     wg_var in[WGT_MAX_OPERANDS] = {WG_NONE};
     for (int i = 0; i < row->n_in; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "in%d", i);
         in[i] = wg_input(tape, name, type[i].dtype, type[i].shape);
     }
@@ -484,7 +484,7 @@ static void check_poison(void **state)
         WGT_OK(wg_tape_new(&tape, &err), &err);
         wg_var in[WGT_MAX_OPERANDS] = {WG_NONE};
         for (int i = 0; i < row->n_in; i++) {
-            char name[8];
+            char name[16];
             snprintf(name, sizeof name, "in%d", i);
             in[i] = i == bad ? wg_tape_fail(tape, WG_ELIMIT, "the first message")
                              : wg_input(tape, name, dtype_of(&row->in[i], WG_F32),
