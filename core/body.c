@@ -49,6 +49,17 @@ wg_status wg__body_new(wg_tape *graph, int n_seq, int n_carry, int n_const, int 
     return WG_OK;
 }
 
+bool wg__tape_effects(const wg_tape *graph)
+{
+    for (int32_t v = 0; v < graph->n_values; v++)
+        if (graph->values[v].watch) return true;
+    for (int32_t i = 0; i < graph->n_nodes; i++) {
+        const wg__node *n = &graph->nodes[i];
+        if (n->op->traits & WG_OP_EFFECT || (n->body && n->body->effects)) return true;
+    }
+    return false;
+}
+
 /* A tape keeps one reference to each body of its scans. */
 wg_status wg__tape_own_body(wg_tape *tape, wg__body *body)
 {

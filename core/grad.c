@@ -176,6 +176,18 @@ static wg_status seed(wg_tape *tape, wg_var y, const wg_var *gy, wg_var *adjoint
     return WG_OK;
 }
 
+/* A var that cannot be had on the tape is an error that the tape keeps: a gradient that is merely
+ * absent would pass for zero. */
+static wg_status check_var(wg_tape *tape, const char *what, int i, wg_var v)
+{
+    if (wg__lift(tape, v) >= 0) return WG_OK;
+    if (tape->status != WG_OK) return tape->status;
+    return wg__tape_fail_v(tape, WG_ESTALE, "grad: %s %d %s", what, i,
+                           wg_is_none(v)  ? "is missing (WG_NONE)"
+                           : v.index >= 0 ? "belongs to a tape that was reset or freed"
+                                          : "is poisoned");
+}
+
 wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, int n_x, wg_var *gx,
                    bool partial)
 {
@@ -183,20 +195,20 @@ wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, 
     wg_tape *tape = NULL;
     for (int i = 0; i < n_y; i++) {
         wg_tape *t = wg__tape_of(y[i]);
-        if (!t) return WG_ESTALE;
+        if (!t) continue; /* said below, by a tape that lives */
         if (!tape || t->depth > tape->depth) tape = t;
     }
-    if (!tape) return WG_EINVAL;
+    for (int j = 0; j < n_x && !tape; j++) tape = wg__tape_of(x[j]);
+    if (!tape) return n_y ? WG_ESTALE : WG_EINVAL;
     if (tape->status != WG_OK) return tape->status;
     /* Lifting may add capture slots, so it comes before sizes are taken. */
-    for (int j = 0; j < n_x; j++)
-        if (wg__lift(tape, x[j]) < 0) return tape->status != WG_OK ? tape->status : WG_ESTALE;
-    for (int i = 0; i < n_y; i++)
-        if (wg__lift(tape, y[i]) < 0) return tape->status != WG_OK ? tape->status : WG_ESTALE;
+    wg_status status = WG_OK;
+    for (int j = 0; j < n_x && status == WG_OK; j++) status = check_var(tape, "variable", j, x[j]);
+    for (int i = 0; i < n_y && status == WG_OK; i++) status = check_var(tape, "output", i, y[i]);
+    if (status != WG_OK) return status;
     int32_t n = tape->n_values, n_nodes = tape->n_nodes;
     uint8_t *reach = wg_calloc((size_t)n + 1, 2);
     wg_var *adjoint = wg_calloc((size_t)n + 1, sizeof *adjoint);
-    wg_status status = WG_OK;
     if (!reach || !adjoint) {
         status = wg__tape_fail_v(tape, WG_ENOMEM, "grad: out of memory");
         goto done;

@@ -150,7 +150,7 @@ static void mark_needed(const wg_tape *tape, const int32_t *out, int n_out, uint
         if (tape->values[v].watch) mark[tape->values[v].node] = 1;
     for (int32_t i = tape->n_nodes - 1; i >= 0; i--) {
         const wg__node *n = &tape->nodes[i];
-        if (n->op->traits & WG_OP_EFFECT) mark[i] = 1;
+        if (n->op->traits & WG_OP_EFFECT || (n->body && n->body->effects)) mark[i] = 1;
         if (!mark[i]) continue;
         for (int j = 0; j < n->n_in; j++) mark[tape->values[n->in[j]].node] = 1;
     }

@@ -187,6 +187,7 @@ static wg_status finish(wg_tape *tape, wg_tape **graph, const wg_scan_def *def, 
     for (int i = 0; i < def->n_sums; i++) body->sum[i] = w->sum[i].index;
     for (int i = 0; i < g->n_captures; i++) body->constant[i] = g->captures[i].inner;
     body->time = time;
+    body->effects = wg__tape_effects(g);
     wg__scan_attr attr;
     memset(&attr, 0, sizeof attr);
     attr.n_seq = n_seq;
@@ -247,10 +248,10 @@ wg_status wg_scan(wg_tape *tape, const wg_scan_def *def, wg_var *final, wg_var *
     if (def->name) wg_push_scope(graph, def->name);
     if (status == WG_OK) status = record_body(graph, def, &w, time);
     if (status == WG_OK) status = finish(tape, &graph, def, &w, n_seq, steps, time.index, out);
+done:
     if (status != WG_OK && tape->status == WG_OK)
         wg__tape_fail_v(tape, status, "%s: %s", def->name ? def->name : "scan",
                         wg_strerror(status));
-done:
     for (int i = 0; i < n_out; i++) {
         wg_var v = status == WG_OK ? out[i] : wg__var(tape, -1);
         if (i < def->n_carries) {

@@ -7,7 +7,8 @@
  *    augmented forward body as one more output.
  * 4. The rest is the backward body. Gradients of constants are sums, never carries.
  *
- * Nothing here depends on operands, so the result is kept with the body. */
+ * Step 3 is scan_classify.c. Nothing here depends on operands, so the result is kept with the body.
+ */
 #include <string.h>
 
 #include "builtin.h"
@@ -123,117 +124,6 @@ done:
     wg_free(y);
     wg_free(which);
     return status;
-}
-
-/* ---- step 3: how each value is had ---- */
-
-static bool cheap(const wg_op *op)
-{
-    return (op->traits & WG_OP_VIEW) || ((op->traits & WG_OP_MAP) && (op->traits & WG_OP_CHEAP));
-}
-
-static bool can_recompute(const wg__derived *p, int32_t v, const uint8_t *const_only, int depth)
-{
-    switch (p->use[v]) {
-    case WG__SEQUENCE:
-    case WG__CONSTANT:
-    case WG__TIME:
-    case WG__STACK:
-    case WG__RECOMPUTE:
-    case WG__HOIST: return true;
-    default: break;
-    }
-    const wg__node *n = &p->d->nodes[p->d->values[v].node];
-    if (n->n_in == 0) return n->op != &wg__op_body_in; /* constants of the body */
-    if (const_only[v]) return true;
-    if (!cheap(n->op) || depth > 64) return false;
-    for (int j = 0; j < n->n_in; j++)
-        if (!can_recompute(p, n->in[j], const_only, depth + 1)) return false;
-    return true;
-}
-
-/* Marks what v is computed from again, v included. */
-static void mark_recompute(wg__derived *p, int32_t v, const uint8_t *const_only)
-{
-    if (p->use[v] != WG__UNUSED) return;
-    const wg__node *n = &p->d->nodes[p->d->values[v].node];
-    if (n->n_in > 0 && const_only[v]) {
-        p->use[v] = WG__HOIST;
-        return;
-    }
-    for (int j = 0; j < n->n_out; j++)
-        if (p->use[n->first_out + j] == WG__UNUSED) p->use[n->first_out + j] = WG__RECOMPUTE;
-    for (int j = 0; j < n->n_in; j++) mark_recompute(p, n->in[j], const_only);
-}
-
-static wg_status classify(wg__derived *p)
-{
-    const wg_tape *d = p->d;
-    const wg__body *b = p->body;
-    size_t n = (size_t)d->n_values;
-    uint8_t *flags = wg_calloc(4 * n + 1, 1);
-    if (!flags) return WG_ENOMEM;
-    uint8_t *on_g = flags, *wanted = flags + n, *const_only = wanted + n,
-            *residual = const_only + n;
-    for (int i = 0; i < b->n_carry; i++)
-        if (p->g_next[i] >= 0) on_g[p->g_next[i]] = 1;
-    for (int i = 0; i < b->n_y; i++)
-        if (p->g_y[i] >= 0) on_g[p->g_y[i]] = 1;
-    for (int i = 0; i < b->n_sum; i++)
-        if (p->g_sum[i] >= 0) on_g[p->g_sum[i]] = 1;
-    for (int i = 0; i < b->n_const; i++) const_only[b->constant[i]] = 1;
-    for (int32_t i = 0; i < d->n_nodes; i++) {
-        const wg__node *node = &d->nodes[i];
-        uint8_t any = 0, all = node->op != &wg__op_body_in;
-        for (int j = 0; j < node->n_in; j++) {
-            any |= on_g[node->in[j]];
-            all &= const_only[node->in[j]];
-        }
-        for (int j = 0; j < node->n_out; j++) {
-            on_g[node->first_out + j] |= any;
-            const_only[node->first_out + j] |= all;
-        }
-    }
-    /* Wanted: what the gradients of one step are computed from. */
-    int n_x = b->n_seq + b->n_carry + b->n_const;
-    for (int i = 0; i < n_x; i++)
-        if (p->gx[i] >= 0) {
-            wanted[p->gx[i]] = 1;
-            if (!on_g[p->gx[i]]) residual[p->gx[i]] = 1;
-        }
-    for (int32_t i = d->n_nodes - 1; i >= 0; i--) {
-        const wg__node *node = &d->nodes[i];
-        uint8_t any = 0, adjoint = 0;
-        for (int j = 0; j < node->n_out; j++) {
-            any |= wanted[node->first_out + j];
-            adjoint |= on_g[node->first_out + j];
-        }
-        if (!any || !adjoint) continue;
-        for (int j = 0; j < node->n_out; j++) p->use[node->first_out + j] = WG__ADJOINT;
-        for (int j = 0; j < node->n_in; j++) {
-            wanted[node->in[j]] = 1;
-            if (!on_g[node->in[j]]) residual[node->in[j]] = 1;
-        }
-    }
-    for (int i = 0; i < b->n_seq; i++) p->use[b->seq[i]] = WG__SEQUENCE;
-    for (int i = 0; i < b->n_const; i++) p->use[b->constant[i]] = WG__CONSTANT;
-    p->use[b->time] = WG__TIME;
-    /* Dear ones are stacked first, so that cheap ones can be had from them. */
-    for (int32_t v = 0; v < d->n_values; v++) {
-        if (!residual[v] || p->use[v] != WG__UNUSED) continue;
-        const wg__node *node = &d->nodes[d->values[v].node];
-        bool slot = node->op == &wg__op_body_in; /* a carry */
-        if (slot || (node->n_in > 0 && !const_only[v] && !cheap(node->op))) p->use[v] = WG__STACK;
-    }
-    for (int32_t v = 0; v < d->n_values; v++) {
-        if (!residual[v] || p->use[v] != WG__UNUSED) continue;
-        if (can_recompute(p, v, const_only, 0))
-            mark_recompute(p, v, const_only);
-        else
-            p->use[v] = WG__STACK;
-    }
-    wg_free(flags);
-    return WG_OK;
 }
 
 /* ---- step 4: the two bodies ---- */
@@ -454,7 +344,7 @@ static wg_status derive(wg__derived *p, wg_tape *tape, const uint8_t *has, const
     p->d->parent = NULL;
     p->use = wg_calloc((size_t)p->d->n_values + 1, 1);
     if (!p->use) return WG_ENOMEM;
-    status = classify(p);
+    status = wg__scan_classify(p);
     if (status == WG_OK) status = make_forward(p, tape, err);
     if (status == WG_OK) status = choose_slots(p);
     if (status == WG_OK) status = make_backward(p, tape, err);

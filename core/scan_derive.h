@@ -56,6 +56,8 @@ typedef struct wg__derived wg__derived;
 const wg__derived *wg__scan_derive(wg_tape *tape, wg__body *body, const uint8_t *has,
                                    const uint8_t *needs, int32_t n_out, int32_t n_in);
 void wg__derived_free(wg__derived *list);
+/* scan_classify.c: fills in use[]. */
+wg_status wg__scan_classify(wg__derived *p);
 
 /* Clones onto dst whatever the marked values need and is not yet mapped. */
 wg_status wg__clone_needed(wg_tape *dst, const wg_tape *d, uint8_t *mark, int32_t *map);

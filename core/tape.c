@@ -86,9 +86,15 @@ static wg_status tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
     if (!tape) return wg_error_set(err, WG_ENOMEM, "tape: out of memory");
     tape->parent = parent;
     tape->depth = parent ? parent->depth + 1 : 0;
-    tape->scope = parent ? parent->scope : "";
+    /* A body outlives resets of the tape it was recorded from: the text must be its own. */
+    tape->scope = parent ? wg__arena_strdup(&tape->arena, parent->scope) : "";
     tape->options.size = sizeof tape->options;
+    if (!tape->scope) {
+        wg_free(tape);
+        return wg_error_set(err, WG_ENOMEM, "tape: out of memory");
+    }
     if (!take_slot(tape)) {
+        wg__arena_free(&tape->arena);
         wg_free(tape);
         return wg_error_set(err, WG_ELIMIT, "tape: more than %d tapes at once", MAX_TAPES);
     }
@@ -128,6 +134,10 @@ void wg_tape_free(wg_tape *tape)
 void wg_tape_reset(wg_tape *tape)
 {
     if (!tape) return;
+    if (tape->parent) {
+        wg_tape_fail(tape, WG_ESTATE, "the tape of a scan's body was reset while it is recorded");
+        return;
+    }
     tape->generation = atomic_fetch_add(&slots[tape->slot - 1].generation, 1) + 1;
     for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
     tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = 0;
@@ -381,7 +391,8 @@ int32_t wg__lift(wg_tape *tape, wg_var v)
     }
     wg_var inner = wg__body_input(tape, tape->parent->values[up].type);
     if (inner.index < 0) return -1;
-    tape->values[inner.index].name = tape->parent->values[up].name;
+    const char *name = tape->parent->values[up].name;
+    tape->values[inner.index].name = name ? wg__arena_strdup(&tape->arena, name) : NULL;
     tape->captures[tape->n_captures++] =
         (wg__capture){.outer = wg__var(tape->parent, up), .inner = inner.index};
     return inner.index;

@@ -74,6 +74,7 @@ struct wg__body {
     int32_t *seq, *carry, *constant; /* input values of the graph */
     int32_t time;                    /* input value */
     int32_t *next, *y, *sum;         /* output values of the graph */
+    bool effects;                    /* watched, or with effects: needed for themselves */
     struct wg__derived *derived;     /* its VJPs so far, by pattern of gradients */
 };
 
@@ -122,6 +123,8 @@ void wg__body_release(wg__body *body);
 wg_status wg__body_new(wg_tape *graph, int n_seq, int n_carry, int n_const, int n_y, int n_sum,
                        wg__body **out, wg_error *err); /* takes over graph on success */
 wg_status wg__tape_own_body(wg_tape *tape, wg__body *body);
+/* Does the list hold a watched value or an op with effects, loops inside included? */
+bool wg__tape_effects(const wg_tape *graph);
 /* intern.c: the body recorded before on this root that is the same as *body, or *body itself from
  * now on. So the next minibatch's loops find their VJPs made. Takes over the reference. */
 wg_status wg__body_intern(wg_tape *tape, wg__body **body);

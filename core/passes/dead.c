@@ -3,15 +3,25 @@
 
 #include "../graph.h"
 
+/* Is node n needed whoever uses its results: an effect, a watched value, or a loop with one? */
+static bool needed(const wg__graph *g, const wg__gnode *n)
+{
+    if (n->op->traits & WG_OP_EFFECT) return true;
+    for (int j = 0; j < n->n_out; j++)
+        if (g->values[n->first_out + j].watch) return true;
+    for (int32_t i = 0; n->body && i < n->body->n_nodes; i++)
+        if (n->body->nodes[i].live && needed(n->body, &n->body->nodes[i])) return true;
+    return false;
+}
+
 /* Values a body's live results are computed from, by one backward sweep; no scan slots dropped. */
 static void reach_back(const wg__graph *g, uint8_t *used)
 {
     for (int32_t i = g->n_nodes - 1; i >= 0; i--) {
         const wg__gnode *n = &g->nodes[i];
-        bool any = (n->op->traits & WG_OP_EFFECT) != 0;
-        for (int j = 0; j < n->n_out; j++)
-            any |= used[n->first_out + j] || g->values[n->first_out + j].watch;
-        if (!any || !n->live) continue;
+        bool any = false;
+        for (int j = 0; j < n->n_out && !any; j++) any = used[n->first_out + j];
+        if (!n->live || !(any || needed(g, n))) continue;
         for (int j = 0; j < n->n_in; j++) used[n->in[j]] = 1;
     }
 }
@@ -121,10 +131,9 @@ bool wg__pass_dead(wg__graph *g)
     for (int i = 0; i < g->n_out; i++) used[g->out[i]] = 1;
     for (int32_t i = g->n_nodes - 1; i >= 0 && ok; i--) {
         wg__gnode *n = &g->nodes[i];
-        bool any = (n->op->traits & WG_OP_EFFECT) != 0;
-        for (int j = 0; j < n->n_out; j++)
-            any |= used[n->first_out + j] || g->values[n->first_out + j].watch;
-        n->live = n->live && any;
+        bool any = false;
+        for (int j = 0; j < n->n_out && !any; j++) any = used[n->first_out + j];
+        n->live = n->live && (any || needed(g, n));
         if (!n->live) continue;
         if (n->body) {
             ok = prune(g, i, used) && wg__pass_dead(g->nodes[i].body);

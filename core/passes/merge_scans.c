@@ -27,7 +27,7 @@ static bool prefix(const wg__graph *a, const wg__graph *b)
         for (int j = 0; j < x->n_out; j++) {
             const wg__gvalue *u = &a->values[x->first_out + j], *v = &b->values[y->first_out + j];
             if (u->type.dtype != v->type.dtype || !wg_shape_equal(&u->type.shape, &v->type.shape) ||
-                (u->watch && !v->watch))
+                (u->watch && v->watch && strcmp(u->watch, v->watch) != 0))
                 return false;
         }
     }
@@ -112,6 +112,9 @@ static bool join(wg__graph *g, int32_t small, int32_t big)
         wg__graph_replace(g, b->first_out + bb->n_carry + i, first + bb->n_carry + i);
     for (int i = 0; i < bb->n_sum; i++)
         wg__graph_replace(g, b->first_out + bb->n_carry + bb->n_y + i, first + sums + i);
+    /* Watches are of the recorded body alone: the one that stays takes them over. */
+    for (int32_t v = 0; v < sb->n_values; v++)
+        if (sb->values[v].watch) bb->values[v].watch = sb->values[v].watch;
     bb->out = out;
     bb->n_out = n;
     bb->n_y = n_y;
@@ -125,7 +128,6 @@ bool wg__pass_merge_scans(wg__graph *g)
     bool changed = false;
     for (int32_t j = 0; j < g->n_nodes; j++) {
         if (!g->nodes[j].live || !(g->nodes[j].op->traits & WG_OP_SCAN)) continue;
-        if (!wg__pass_merge_scans(g->nodes[j].body)) return false;
         for (int32_t i = 0; i < j; i++) {
             if (!g->nodes[i].live || !(g->nodes[i].op->traits & WG_OP_SCAN) ||
                 !same_operands(&g->nodes[i], &g->nodes[j]))
@@ -138,5 +140,10 @@ bool wg__pass_merge_scans(wg__graph *g)
             break;
         }
     }
-    return !changed || wg__graph_sort(g);
+    if (changed && !wg__graph_sort(g)) return false;
+    /* Bodies come after: joining loops inside a body would hide that it is a prefix of another. */
+    for (int32_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].live && g->nodes[i].body && !wg__pass_merge_scans(g->nodes[i].body))
+            return false;
+    return true;
 }

@@ -1,0 +1,129 @@
+/* How a backward loop body has each value that it reads: taken from a slot, computed again,
+ * computed once outside the loop, or stacked by the forward scan (step 3 of scan_derive.c). */
+#include "builtin.h"
+#include "scan_derive.h"
+
+enum { LONGEST_CHAIN = 64 }; /* cheap ops in a row that are computed again */
+
+static bool cheap(const wg_op *op)
+{
+    return (op->traits & WG_OP_VIEW) || ((op->traits & WG_OP_MAP) && (op->traits & WG_OP_CHEAP));
+}
+
+/* How many cheap ops deep each value is from what the backward body has; -1 = not to be had so.
+ * Operands have lower numbers, so one sweep in order settles all (a walk from each value would
+ * visit shared operands again and again). */
+static int chain(const wg__derived *p, int32_t v, const uint8_t *const_only, const int32_t *depth)
+{
+    switch (p->use[v]) {
+    case WG__SEQUENCE:
+    case WG__CONSTANT:
+    case WG__TIME:
+    case WG__STACK:
+    case WG__RECOMPUTE:
+    case WG__HOIST: return 0;
+    default: break;
+    }
+    const wg__node *n = &p->d->nodes[p->d->values[v].node];
+    if (n->n_in == 0) return n->op != &wg__op_body_in ? 0 : -1; /* constants of the body */
+    if (const_only[v]) return 0;
+    if (!cheap(n->op)) return -1;
+    int32_t most = 0;
+    for (int j = 0; j < n->n_in; j++) {
+        if (depth[n->in[j]] < 0) return -1;
+        if (depth[n->in[j]] > most) most = depth[n->in[j]];
+    }
+    return most < LONGEST_CHAIN ? most + 1 : -1;
+}
+
+/* Marks what v is computed from again, v included. */
+static void mark_recompute(wg__derived *p, int32_t v, const uint8_t *const_only)
+{
+    if (p->use[v] != WG__UNUSED) return;
+    const wg__node *n = &p->d->nodes[p->d->values[v].node];
+    if (n->n_in > 0 && const_only[v]) {
+        p->use[v] = WG__HOIST;
+        return;
+    }
+    for (int j = 0; j < n->n_out; j++)
+        if (p->use[n->first_out + j] == WG__UNUSED) p->use[n->first_out + j] = WG__RECOMPUTE;
+    for (int j = 0; j < n->n_in; j++) mark_recompute(p, n->in[j], const_only);
+}
+
+wg_status wg__scan_classify(wg__derived *p)
+{
+    const wg_tape *d = p->d;
+    const wg__body *b = p->body;
+    size_t n = (size_t)d->n_values;
+    uint8_t *flags = wg_calloc(4 * n + 1, 1);
+    int32_t *depth = wg_calloc(n + 1, sizeof *depth);
+    if (!flags || !depth) {
+        wg_free(flags);
+        wg_free(depth);
+        return WG_ENOMEM;
+    }
+    uint8_t *on_g = flags, *wanted = flags + n, *const_only = wanted + n,
+            *residual = const_only + n;
+    for (int i = 0; i < b->n_carry; i++)
+        if (p->g_next[i] >= 0) on_g[p->g_next[i]] = 1;
+    for (int i = 0; i < b->n_y; i++)
+        if (p->g_y[i] >= 0) on_g[p->g_y[i]] = 1;
+    for (int i = 0; i < b->n_sum; i++)
+        if (p->g_sum[i] >= 0) on_g[p->g_sum[i]] = 1;
+    for (int i = 0; i < b->n_const; i++) const_only[b->constant[i]] = 1;
+    for (int32_t i = 0; i < d->n_nodes; i++) {
+        const wg__node *node = &d->nodes[i];
+        uint8_t any = 0, all = node->op != &wg__op_body_in;
+        for (int j = 0; j < node->n_in; j++) {
+            any |= on_g[node->in[j]];
+            all &= const_only[node->in[j]];
+        }
+        for (int j = 0; j < node->n_out; j++) {
+            on_g[node->first_out + j] |= any;
+            const_only[node->first_out + j] |= all;
+        }
+    }
+    /* Wanted: what the gradients of one step are computed from. */
+    int n_x = b->n_seq + b->n_carry + b->n_const;
+    for (int i = 0; i < n_x; i++)
+        if (p->gx[i] >= 0) {
+            wanted[p->gx[i]] = 1;
+            if (!on_g[p->gx[i]]) residual[p->gx[i]] = 1;
+        }
+    for (int32_t i = d->n_nodes - 1; i >= 0; i--) {
+        const wg__node *node = &d->nodes[i];
+        uint8_t any = 0, adjoint = 0;
+        for (int j = 0; j < node->n_out; j++) {
+            any |= wanted[node->first_out + j];
+            adjoint |= on_g[node->first_out + j];
+        }
+        if (!any || !adjoint) continue;
+        for (int j = 0; j < node->n_out; j++) p->use[node->first_out + j] = WG__ADJOINT;
+        for (int j = 0; j < node->n_in; j++) {
+            wanted[node->in[j]] = 1;
+            if (!on_g[node->in[j]]) residual[node->in[j]] = 1;
+        }
+    }
+    for (int i = 0; i < b->n_seq; i++) p->use[b->seq[i]] = WG__SEQUENCE;
+    for (int i = 0; i < b->n_const; i++) p->use[b->constant[i]] = WG__CONSTANT;
+    p->use[b->time] = WG__TIME;
+    /* Dear ones are stacked first, so that cheap ones can be had from them. */
+    for (int32_t v = 0; v < d->n_values; v++) {
+        if (!residual[v] || p->use[v] != WG__UNUSED) continue;
+        const wg__node *node = &d->nodes[d->values[v].node];
+        bool slot = node->op == &wg__op_body_in; /* a carry */
+        if (slot || (node->n_in > 0 && !const_only[v] && !cheap(node->op))) p->use[v] = WG__STACK;
+    }
+    for (int32_t v = 0; v < d->n_values; v++) {
+        depth[v] = chain(p, v, const_only, depth);
+        if (!residual[v] || p->use[v] != WG__UNUSED) continue;
+        if (depth[v] >= 0)
+            mark_recompute(p, v, const_only);
+        else
+            p->use[v] = WG__STACK;
+        depth[v] = 0; /* from here on it is there */
+    }
+    wg_free(depth);
+    wg_free(flags);
+    return WG_OK;
+}
