@@ -14,6 +14,8 @@ packages="gcc libc6-dev binutils cmake ninja-build pkg-config git"
 # CRF trainer to come.
 packages="$packages libdnnl-dev libopenblas-openmp-dev liblapacke-dev libuv1-dev zlib1g-dev"
 packages="$packages libutf8proc-dev libcjson-dev librandom123-dev liblbfgs-dev"
+# What OpenBLAS needs of Fortran where a program is linked statically (pkg-config --static).
+packages="$packages libgfortran-12-dev"
 # Tests.
 packages="$packages libcmocka-dev"
 
