@@ -23,7 +23,7 @@ tool=${WENGERT:-build/release/bin/wengert}
 minutes=${MINUTES:-60}
 
 # ---- the recipe --------------------------------------------------------------------------------
-MODEL="--cell lstm --hidden 512 --layers 1 --embed 256 --attention general --tie-embeddings target"
+MODEL="--cell lstm --hidden 384 --layers 1 --embed 256 --attention general --tie-embeddings target"
 TEXT="--min-count 2 --max-length 60"
 TRAINING="--batch 64 --epochs 60 --optimizer adam --lr 0.001 --clip 1 --dropout 0.4
           --label-smoothing 0.1 --decay 0.5 --patience 1 --early-stopping 6 --select bleu"
