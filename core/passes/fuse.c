@@ -8,13 +8,17 @@
 
 #include "../graph.h"
 
-enum { MAX_MEMBERS = 96 };
+enum {
+    MAX_MEMBERS = 96,
+    FARTHEST = 2048, /* units between two that are joined: keeps long lists linear */
+};
 
 typedef struct fuser {
     wg__graph *g;
     int32_t *unit;     /* per node: parent in the union of groups */
     int32_t *members;  /* per root: how many */
-    int32_t *lowest;   /* per root: lowest member */
+    int32_t *place;    /* per root: its place in a topological order of the groups */
+    int32_t *at;       /* per place: the root there, -1 = none any more */
     int32_t *next;     /* per node: next member of its group, -1 ends */
     int32_t *tail;     /* per root */
     wg_shape *shape;   /* per root: iteration shape */
@@ -52,50 +56,66 @@ static bool is_row_shape(const wg_shape *row, const wg_shape *s)
     return true;
 }
 
-/* Is there a path from a member of `from` to a member of `to` through a node outside both? */
-static bool path_outside(fuser *f, int32_t from, int32_t to)
+/* Marks the groups between `from` and `to` (in their order) that `to` needs. False when one of them
+ * needs `from`: joined, the two would wait for each other. */
+static bool mark_between(fuser *f, int32_t from, int32_t to)
 {
     const wg__graph *g = f->g;
-    int32_t n = 0, low = f->lowest[from];
+    int32_t n = 0;
     f->stamp++;
-    for (int32_t m = to; m >= 0; m = f->next[m])
-        for (int j = 0; j < g->nodes[m].n_in; j++) {
-            int32_t u = find(f, g->values[g->nodes[m].in[j]].node);
-            if (u == to || u == from || f->seen[u] == f->stamp) continue;
-            f->seen[u] = f->stamp;
-            f->stack[n++] = u;
-        }
+    f->stack[n++] = to;
     while (n) {
         int32_t u = f->stack[--n];
         for (int32_t m = u; m >= 0; m = f->next[m])
             for (int j = 0; j < g->nodes[m].n_in; j++) {
                 int32_t p = find(f, g->values[g->nodes[m].in[j]].node);
-                if (p == from) return true;
-                if (p == to || f->seen[p] == f->stamp) continue;
-                /* Nodes are in topological order: below the lowest member no path leads to it. */
-                if (f->members[p] == 1 && p < low) continue;
+                if (p == from && u != to) return false;
+                /* Groups are in topological order (nodes are not, once some are joined): before
+                 * `from` nothing needs it. */
+                if (p == from || p == to || f->seen[p] == f->stamp || f->place[p] < f->place[from])
+                    continue;
                 f->seen[p] = f->stamp;
                 f->stack[n++] = p;
             }
     }
-    return false;
+    return true;
 }
 
-/* Joins two groups; `a` keeps its iteration shape. */
+/* Moves what the later of two groups needs before both, which then stand together (the order is
+ * kept as in Pearce & Kelly 2006). `root` is the group that the two become. */
+static void reorder(fuser *f, int32_t from, int32_t to, int32_t root)
+{
+    int32_t write = f->place[from], end = f->place[to], n = 0;
+    for (int32_t k = write; k <= end; k++) {
+        int32_t u = f->at[k];
+        if (u < 0 || u == from || u == to) continue;
+        if (f->seen[u] == f->stamp) {
+            f->at[write] = u;
+            f->place[u] = write++;
+        } else {
+            f->stack[n++] = u;
+        }
+    }
+    f->at[write] = root;
+    f->place[root] = write++;
+    for (int32_t k = 0; k < n; k++, write++) {
+        f->at[write] = f->stack[k];
+        f->place[f->stack[k]] = write;
+    }
+    while (write <= end) f->at[write++] = -1;
+}
+
+/* Joins two groups unless that would make a cycle; `a` keeps its iteration shape. */
 static void join(fuser *f, int32_t a, int32_t b)
 {
-    int32_t root = a;
+    if (a == b || f->members[a] + f->members[b] > MAX_MEMBERS) return;
+    int32_t from = f->place[a] < f->place[b] ? a : b, to = from == a ? b : a;
+    if (f->place[to] - f->place[from] > FARTHEST || !mark_between(f, from, to)) return;
+    reorder(f, from, to, a);
     f->next[f->tail[a]] = b;
-    f->tail[root] = f->tail[b];
-    f->unit[b] = root;
-    f->members[root] += f->members[b];
-    if (f->lowest[b] < f->lowest[root]) f->lowest[root] = f->lowest[b];
-}
-
-static bool may_join(fuser *f, int32_t a, int32_t b)
-{
-    return a != b && f->members[a] + f->members[b] <= MAX_MEMBERS && !path_outside(f, a, b) &&
-           !path_outside(f, b, a);
+    f->tail[a] = f->tail[b];
+    f->unit[b] = a;
+    f->members[a] += f->members[b];
 }
 
 static void fuse_node(fuser *f, int32_t i)
@@ -123,7 +143,7 @@ static void fuse_node(fuser *f, int32_t i)
             }
         }
         if (!full && !row) continue;
-        if (may_join(f, a, me)) join(f, a, me);
+        join(f, a, me);
     }
 }
 
@@ -131,20 +151,21 @@ bool wg__pass_fuse(wg__graph *g)
 {
     size_t n = (size_t)g->n_nodes + 1;
     fuser f = {.g = g};
-    int32_t *ints = wg_calloc(7 * n, sizeof *ints);
+    int32_t *ints = wg_calloc(8 * n, sizeof *ints);
     f.shape = wg_calloc(n, sizeof *f.shape);
     f.eligible = wg_calloc(n, 1);
     bool ok = ints && f.shape && f.eligible;
     if (ok) {
         f.unit = ints;
         f.members = ints + n;
-        f.lowest = ints + 2 * n;
+        f.place = ints + 2 * n;
         f.next = ints + 3 * n;
         f.tail = ints + 4 * n;
         f.seen = ints + 5 * n;
         f.stack = ints + 6 * n;
+        f.at = ints + 7 * n;
         for (int32_t i = 0; i < g->n_nodes; i++) {
-            f.unit[i] = f.lowest[i] = f.tail[i] = i;
+            f.unit[i] = f.place[i] = f.at[i] = f.tail[i] = i;
             f.members[i] = 1;
             f.next[i] = -1;
             f.eligible[i] = eligible(g, &g->nodes[i]);
