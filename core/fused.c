@@ -339,7 +339,9 @@ static void run_block(const fused_job *job, unsigned char *scratch, unsigned cha
         case WG__REG_FILL: {
             int64_t s = f->in_stride[reg->index][WG_MAX_AXES];
             where[r] = scratch + reg->scratch;
-            gather(where[r], base[reg->index] + at * s, s, wg_dtype_size(reg->dtype), n);
+            /* One value a row is there for a row of no elements too. */
+            gather(where[r], base[reg->index] + at * s, s, wg_dtype_size(reg->dtype),
+                   n == 0 && s == 0 ? 1 : n);
             break;
         }
         default: where[r] = scratch + reg->scratch;
@@ -385,7 +387,8 @@ static void run_range(void *user, int64_t begin, int64_t end, int worker)
         if (f->regs[r].kind == WG__REG_CONST) {
             double one;
             store_number(&one, f->regs[r].dtype, f->regs[r].value);
-            fill(scratch + f->regs[r].scratch, &one, wg_dtype_size(f->regs[r].dtype), f->block);
+            fill(scratch + f->regs[r].scratch, &one, wg_dtype_size(f->regs[r].dtype),
+                 f->block > 0 ? f->block : 1);
         }
     for (int64_t i = begin; i < end;) {
         int64_t row = i / job->blocks, first = i % job->blocks;

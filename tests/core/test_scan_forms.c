@@ -24,7 +24,8 @@ typedef struct given {
     scan_fn scan;
     wg_var leaf[MOST_LEAVES];
     wg_var lengths, inner_lengths, key;
-    int64_t steps;
+    int64_t t, b;  /* steps, rows */
+    int64_t steps; /* of a case: its own use */
 } given;
 
 /* ---- the same by an ordinary loop ---- */
@@ -73,7 +74,7 @@ static wg_status by_loop(wg_tape *tape, const wg_scan_def *d, wg_var *final, wg_
         memcpy(carry, held, sizeof held);
     }
     for (int i = 0; i < d->n_carries && final; i++) final[i] = carry[i];
-    for (int i = 0; i < d->n_outputs && steps; i++) y[i] = wg_stack(ys[i], (int)steps, 0);
+    for (int i = 0; i < d->n_outputs; i++) y[i] = wg_stack(ys[i], (int)steps, 0);
     return wg_tape_status(tape, NULL);
 }
 
@@ -82,10 +83,10 @@ static wg_status by_loop(wg_tape *tape, const wg_scan_def *d, wg_var *final, wg_
 typedef int (*case_fn)(given *g, wg_var *out);
 
 /* Leaves: [5,3,4] [3,4] [3,4] [4,4] [4] [3] */
-static wg_shape leaf_shape(int i)
+static wg_shape leaf_shape(int i, int64_t t, int64_t b)
 {
-    const wg_shape s[MOST_LEAVES] = {WG_SHAPE(5, 3, 4), WG_SHAPE(3, 4), WG_SHAPE(3, 4),
-                                     WG_SHAPE(4, 4),    WG_SHAPE(4),    WG_SHAPE(3)};
+    const wg_shape s[MOST_LEAVES] = {WG_SHAPE(t, b, 4), WG_SHAPE(b, 4), WG_SHAPE(b, 4),
+                                     WG_SHAPE(4, 4),    WG_SHAPE(4),    WG_SHAPE(b)};
     return s[i];
 }
 
@@ -149,7 +150,7 @@ static void body_mixed(void *user, wg_scan_step *s)
     s->next[1] = wg_add(s->carry[1], s->x[2]);
     s->next[2] = s->x[1];
     s->y[0] = g->leaf[3];
-    s->y[1] = wg_const(t, WG_F64, WG_SHAPE(3, 2), 2.5);
+    s->y[1] = wg_const(t, WG_F64, WG_SHAPE(g->b, 2), 2.5);
     s->y[2] = s->carry[1];
     s->y[3] = s->carry[2];
     s->y[4] = wg_mul(wg_mul(count, wg_cast(s->time, WG_F64)), s->carry[0]);
@@ -165,8 +166,8 @@ static int case_mixed(given *g, wg_var *out)
     mask = wg_squeeze(mask, 2);
     wg_var ints = wg_cast(wg_scale(wg_squeeze(wg_slice(g->leaf[0], 2, 0, 1), 2), 3), WG_I32);
     wg_var seq[3] = {g->leaf[0], mask, ints};
-    wg_var init[3] = {g->leaf[5], wg_const(t, WG_I32, WG_SHAPE(3), 1),
-                      wg_const(t, WG_U8, WG_SHAPE(3), 1)};
+    wg_var init[3] = {g->leaf[5], wg_const(t, WG_I32, WG_SHAPE(g->b), 1),
+                      wg_const(t, WG_U8, WG_SHAPE(g->b), 1)};
     wg_scan_def d = {.size = sizeof d,
                      .body = body_mixed,
                      .user = g,
@@ -361,7 +362,7 @@ static int case_final(given *g, wg_var *out)
 {
     wg_var seq[2], y, sum;
     wg_split(g->leaf[0], 2, 2, seq);
-    seq[1] = wg_broadcast_to(wg_slice(seq[1], 0, 2, 1), WG_SHAPE(5, 3, 2));
+    seq[1] = wg_broadcast_to(wg_slice(seq[1], 0, g->t - 1, 1), WG_SHAPE(g->t, g->b, 2));
     wg_scan_def d = {.size = sizeof d,
                      .body = body_final,
                      .user = g,
@@ -433,25 +434,25 @@ static int record(given *g, case_fn fn, wg_var *out)
     return n_out;
 }
 
-static void check_case(const char *name, case_fn fn, bool plain, int threads)
+static void check_case(const char *name, case_fn fn, int64_t t, int64_t b, bool plain, int threads)
 {
     wg_error err = {WG_OK, ""};
     wg_tensor *leaf[MOST_LEAVES], *lengths, *inner, *key;
     for (int i = 0; i < MOST_LEAVES; i++)
-        leaf[i] = tensor_of(WG_F64, leaf_shape(i), 31 + (uint64_t)i);
-    WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(3), &lengths, &err), &err);
-    WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(3), &inner, &err), &err);
+        leaf[i] = tensor_of(WG_F64, leaf_shape(i, t, b), 31 + (uint64_t)i);
+    WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(b), &lengths, &err), &err);
+    WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(b), &inner, &err), &err);
     WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(4), &key, &err), &err);
-    const int a[3] = {4, 0, 5}, b[3] = {1, 5, 0};
-    for (int i = 0; i < 3; i++) wg_tensor_set(lengths, i, a[i]);
-    for (int i = 0; i < 3; i++) wg_tensor_set(inner, i, b[i]);
+    const int some[3] = {4, 0, 5}, other[3] = {1, 5, 0};
+    for (int i = 0; i < b; i++) wg_tensor_set(lengths, i, some[i] < t ? some[i] : (double)t);
+    for (int i = 0; i < b; i++) wg_tensor_set(inner, i, other[i] < t ? other[i] : (double)t);
     for (int i = 0; i < 4; i++) wg_tensor_set(key, i, 7 + i);
     wg_tape *tape;
     WGT_OK(wg_tape_new(&tape, &err), &err);
     wg_var out[2][2 * MOST_OUT + 3 * MOST_LEAVES];
     int n[2];
     for (int k = 0; k < 2; k++) {
-        given g = {.tape = tape, .scan = k ? by_loop : wg_scan};
+        given g = {.tape = tape, .scan = k ? by_loop : wg_scan, .t = t, .b = b};
         for (int i = 0; i < MOST_LEAVES; i++) g.leaf[i] = wg_tensor_var(tape, leaf[i]);
         g.lengths = wg_tensor_var(tape, lengths);
         g.inner_lengths = wg_tensor_var(tape, inner);
@@ -472,8 +473,9 @@ static void check_case(const char *name, case_fn fn, bool plain, int threads)
         for (int64_t i = 0; i < wg_tensor_count(u); i++) {
             double x = wg_tensor_get(u, i), y = wg_tensor_get(v, i);
             if (!(fabs(x - y) <= 1e-10 * (1 + fabs(y))))
-                fail_msg("%s%s: output %d of %d, element %d: scan %.15g, loop %.15g", name,
-                         plain ? " (node by node)" : "", k, n[0], (int)i, x, y);
+                fail_msg(
+                    "%s%s, T = %d, B = %d: output %d of %d, element %d: scan %.15g, loop %.15g",
+                    name, plain ? " (node by node)" : "", (int)t, (int)b, k, n[0], (int)i, x, y);
         }
     }
     wg_program_free(p[0]);
@@ -485,13 +487,58 @@ static void check_case(const char *name, case_fn fn, bool plain, int threads)
     wg_tensor_free(key);
 }
 
+/* No steps: states are the initial ones, outputs empty, sums zero, gradients flow through states.
+ */
+static void no_steps(void **state)
+{
+    (void)state;
+    wg_error err = {WG_OK, ""};
+    for (int kind = 0; kind < 2; kind++) {
+        wg_tensor *leaf[MOST_LEAVES], *lengths;
+        wg_tape *tape;
+        WGT_OK(wg_tape_new(&tape, &err), &err);
+        WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(3), &lengths, &err), &err);
+        given g = {.tape = tape, .scan = wg_scan, .b = 3};
+        for (int i = 0; i < MOST_LEAVES; i++) {
+            leaf[i] = tensor_of(WG_F64, leaf_shape(i, 0, 3), 5 + (uint64_t)i);
+            g.leaf[i] = wg_tensor_var(tape, leaf[i]);
+        }
+        g.lengths = wg_tensor_var(tape, lengths);
+        wg_var out[2 * MOST_OUT + 3 * MOST_LEAVES];
+        int n = record(&g, kind ? case_swap_lengths : case_swap, out);
+        wg_compile_options o = {.size = sizeof o};
+        for (int plain = 0; plain < 2; plain++) {
+            o.node_by_node = plain;
+            wg_program *p;
+            WGT_OK(wg_compile(out, n, &o, &p, &err), &err);
+            WGT_OK(wg_program_run(p, &err), &err);
+            for (int64_t i = 0; i < 12; i++) {
+                WGT_NEAR(wg_tensor_get(wg_program_output(p, 0), i), wg_tensor_get(leaf[1], i), 0);
+                WGT_NEAR(wg_tensor_get(wg_program_output(p, 1), i), wg_tensor_get(leaf[2], i), 0);
+                WGT_NEAR(wg_tensor_get(wg_program_output(p, 8), i), 0, 0);
+                /* d/d leaf[1] of its squares / 2 and / 4 */
+                WGT_NEAR(wg_tensor_get(wg_program_output(p, 14), i),
+                         1.5 * wg_tensor_get(leaf[1], i), 1e-12);
+            }
+            assert_int_equal(wg_tensor_count(wg_program_output(p, 4)), 0);
+            wg_program_free(p);
+        }
+        wg_tape_free(tape);
+        wg_tensor_free(lengths);
+        for (int i = 0; i < MOST_LEAVES; i++) wg_tensor_free(leaf[i]);
+    }
+}
+
 static void every_form_equals_a_loop(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        check_case(cases[i].name, cases[i].fn, false, 1);
-        check_case(cases[i].name, cases[i].fn, true, 1);
-        check_case(cases[i].name, cases[i].fn, false, 2);
+        check_case(cases[i].name, cases[i].fn, 5, 3, false, 1);
+        check_case(cases[i].name, cases[i].fn, 5, 3, true, 1);
+        check_case(cases[i].name, cases[i].fn, 5, 3, false, 2);
+        check_case(cases[i].name, cases[i].fn, 1, 2, false, 1);
+        check_case(cases[i].name, cases[i].fn, 2, 1, false, 1);
+        check_case(cases[i].name, cases[i].fn, 4, 0, false, 1);
     }
 }
 
@@ -535,7 +582,7 @@ static void nested_loops_run_forward_once(void **state)
         WGT_OK(wg_tape_new(&tape, &err), &err);
         given g = {.tape = tape, .steps = watch};
         for (int i = 0; i < MOST_LEAVES; i++) {
-            leaf[i] = tensor_of(WG_F64, leaf_shape(i), 31 + (uint64_t)i);
+            leaf[i] = tensor_of(WG_F64, leaf_shape(i, 5, 3), 31 + (uint64_t)i);
             g.leaf[i] = wg_tensor_var(tape, leaf[i]);
         }
         int watched = 0;
@@ -576,7 +623,7 @@ static void watched_loops_are_needed(void **state)
     WGT_OK(wg_tape_new(&tape, &err), &err);
     given g = {.tape = tape, .steps = 1};
     for (int i = 0; i < MOST_LEAVES; i++) {
-        leaf[i] = tensor_of(WG_F64, leaf_shape(i), 31 + (uint64_t)i);
+        leaf[i] = tensor_of(WG_F64, leaf_shape(i, 5, 3), 31 + (uint64_t)i);
         g.leaf[i] = wg_tensor_var(tape, leaf[i]);
     }
     int watched = 0;
@@ -695,6 +742,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_equals_a_loop),
+        cmocka_unit_test(no_steps),
         cmocka_unit_test(nested_loops_run_forward_once),
         cmocka_unit_test(watched_loops_are_needed),
         cmocka_unit_test(bodies_keep_their_names),
