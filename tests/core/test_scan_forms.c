@@ -25,6 +25,7 @@ typedef struct given {
     wg_var leaf[MOST_LEAVES];
     wg_var lengths, inner_lengths, key;
     int64_t t, b;  /* steps, rows */
+    bool third;    /* derivatives too */
     int64_t steps; /* of a case: its own use */
 } given;
 
@@ -429,6 +430,11 @@ static int record(given *g, case_fn fn, wg_var *out)
     n_out += MOST_LEAVES;
     wg_grad_or_zeros(&second, NULL, 1, g->leaf, MOST_LEAVES, out + n_out);
     n_out += MOST_LEAVES;
+    if (g->third) {
+        wg_var third = wg_sum_all(wg_square(out[n_out - MOST_LEAVES + 1]));
+        wg_grad_or_zeros(&third, NULL, 1, g->leaf + 1, 3, out + n_out);
+        n_out += 3;
+    }
     wg_error err = {WG_OK, ""};
     WGT_OK(wg_tape_status(g->tape, &err), &err);
     return n_out;
@@ -452,7 +458,7 @@ static void check_case(const char *name, case_fn fn, int64_t t, int64_t b, bool 
     wg_var out[2][2 * MOST_OUT + 3 * MOST_LEAVES];
     int n[2];
     for (int k = 0; k < 2; k++) {
-        given g = {.tape = tape, .scan = k ? by_loop : wg_scan, .t = t, .b = b};
+        given g = {.tape = tape, .scan = k ? by_loop : wg_scan, .t = t, .b = b, .third = t == 2};
         for (int i = 0; i < MOST_LEAVES; i++) g.leaf[i] = wg_tensor_var(tape, leaf[i]);
         g.lengths = wg_tensor_var(tape, lengths);
         g.inner_lengths = wg_tensor_var(tape, inner);
