@@ -151,7 +151,8 @@ struct wg__run {
 /* fused.c */
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
-                           int32_t n_inputs, const int32_t *outputs, int32_t n_outputs);
+                           int32_t n_inputs, const int32_t *outputs, int32_t n_outputs,
+                           int32_t *reg_of /* per value: zero, and left zero */);
 void wg__fused_run(const wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                    const wg__run *run);
 /* Is value v, an operand of the group, a plain number that the kernel holds itself? */

@@ -31,7 +31,8 @@ typedef struct builder {
     bool rows;      /* has reductions or one-a-row values */
     wg__fused *f;
     int32_t *reg_of; /* per value: register + 1 */
-    int32_t *last;   /* per register: last instruction that reads it */
+    int32_t most_regs;
+    int32_t *last; /* per register: last instruction that reads it */
 } builder;
 
 static bool is_row_value(const builder *b, int32_t v)
@@ -92,7 +93,7 @@ static void collapse(builder *b, const wg_view *in, const wg_view *out)
 static int32_t new_reg(builder *b, wg__reg_kind kind, wg_dtype dtype)
 {
     wg__fused *f = b->f;
-    if (f->n_regs == MAX_REGS) return -1;
+    if (f->n_regs == b->most_regs) return -1;
     f->regs[f->n_regs] = (wg__reg){.kind = kind, .dtype = dtype, .scratch = -1};
     b->last[f->n_regs] = -1;
     return f->n_regs++;
@@ -199,7 +200,8 @@ static void give_scratch(builder *b)
 
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
-                           int32_t n_inputs, const int32_t *outputs, int32_t n_outputs)
+                           int32_t n_inputs, const int32_t *outputs, int32_t n_outputs,
+                           int32_t *reg_of)
 {
     builder b = {.arena = arena,
                  .g = g,
@@ -208,15 +210,17 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
                  .inputs = inputs,
                  .outputs = outputs,
                  .n_inputs = n_inputs,
-                 .n_outputs = n_outputs};
+                 .n_outputs = n_outputs,
+                 .reg_of = reg_of,
+                 .most_regs = n_inputs + 5 * n_members}; /* results, and four expanded operands */
+    if (b.most_regs > MAX_REGS) b.most_regs = MAX_REGS;
     wg__fused *f = wg__arena_calloc(arena, 1, sizeof *f);
     wg_view *views = wg_calloc((size_t)(n_inputs + n_outputs) + 1, sizeof *views);
-    b.reg_of = wg_calloc((size_t)g->n_values + 1, sizeof *b.reg_of);
-    b.last = wg_calloc(MAX_REGS, sizeof *b.last);
+    b.last = wg_calloc((size_t)b.most_regs + 1, sizeof *b.last);
     b.f = f;
-    bool ok = f && views && b.reg_of && b.last;
+    bool ok = f && views && b.last;
     if (ok) {
-        f->regs = wg__arena_calloc(arena, MAX_REGS, sizeof *f->regs);
+        f->regs = wg__arena_calloc(arena, (size_t)b.most_regs + 1, sizeof *f->regs);
         f->ops = wg__arena_calloc(arena, (size_t)n_members, sizeof *f->ops);
         f->in_stride = wg__arena_calloc(arena, (size_t)n_inputs + 1, sizeof *f->in_stride);
         f->out_stride = wg__arena_calloc(arena, (size_t)n_outputs + 1, sizeof *f->out_stride);
@@ -267,7 +271,8 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
     if (ok) give_scratch(&b);
 done:
     wg_free(views);
-    wg_free(b.reg_of);
+    for (int i = 0; i < n_inputs; i++) reg_of[inputs[i]] = 0;
+    for (int k = 0; k < n_members; k++) reg_of[g->nodes[members[k]].first_out] = 0;
     wg_free(b.last);
     return ok ? f : NULL;
 }

@@ -102,7 +102,7 @@ void wg_vjp_through(wg_vjp *c, wg_var same)
         which[m++] = i;
     }
     wg_var g = wg_vjp_grad(c, 0);
-    if (wg__grad(&same, &g, 1, x, m, gx, true) == WG_OK)
+    if (wg__grad(&same, &g, 1, x, m, gx, true, c->first_new) == WG_OK)
         for (int j = 0; j < m; j++) wg_vjp_add(c, which[j], gx[j]);
 done:
     wg_free(x);
@@ -112,9 +112,9 @@ done:
 /* ---- the walk ---- */
 
 /* reach[v]: does a float value depend on an x along differentiable edges? */
-static void mark_reach(const wg_tape *tape, int32_t last_node, uint8_t *reach)
+static void mark_reach(const wg_tape *tape, int32_t first, int32_t last_node, uint8_t *reach)
 {
-    for (int32_t i = 0; i <= last_node; i++) {
+    for (int32_t i = first; i <= last_node; i++) {
         const wg__node *node = &tape->nodes[i];
         if (node->op->traits & WG_OP_NO_GRADIENT) continue;
         uint8_t any = 0;
@@ -189,7 +189,7 @@ static wg_status check_var(wg_tape *tape, const char *what, int i, wg_var v)
 }
 
 wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, int n_x, wg_var *gx,
-                   bool partial)
+                   bool partial, int32_t first)
 {
     for (int j = 0; j < n_x; j++) gx[j] = WG_NONE;
     wg_tape *tape = NULL;
@@ -219,17 +219,18 @@ wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, 
         is_x[v] = 1;
         if (wg__is_float(tape->values[v].type.dtype)) reach[v] = 1;
     }
-    mark_reach(tape, n_nodes - 1, reach);
+    mark_reach(tape, first, n_nodes - 1, reach);
     for (int i = 0; i < n_y && status == WG_OK; i++)
         status = seed(tape, y[i], gy ? &gy[i] : NULL, adjoint);
     wg_vjp c = {.tape = tape, .reach = reach, .adjoint = adjoint, .n_adjoint = n};
-    for (int32_t i = n_nodes - 1; i >= 0 && status == WG_OK; i--) {
+    for (int32_t i = n_nodes - 1; i >= first && status == WG_OK; i--) {
         bool stop = false;
         if (partial)
             for (int j = 0; j < tape->nodes[i].n_out; j++)
                 stop |= is_x[tape->nodes[i].first_out + j];
         if (stop) continue;
         c.node = i;
+        c.first_new = tape->n_nodes;
         visit(&c);
         status = tape->status;
     }
@@ -242,13 +243,13 @@ done:
 
 wg_status wg_grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, int n_x, wg_var *gx)
 {
-    return wg__grad(y, gy, n_y, x, n_x, gx, false);
+    return wg__grad(y, gy, n_y, x, n_x, gx, false, 0);
 }
 
 wg_status wg_grad_or_zeros(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, int n_x,
                            wg_var *gx)
 {
-    wg_status status = wg__grad(y, gy, n_y, x, n_x, gx, false);
+    wg_status status = wg__grad(y, gy, n_y, x, n_x, gx, false, 0);
     for (int j = 0; j < n_x && status == WG_OK; j++)
         if (wg_is_none(gx[j])) gx[j] = wg_zeros_like(x[j]);
     return status;

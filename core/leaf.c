@@ -142,6 +142,14 @@ static bool leaf_attr(wg_tape *tape, const char *what, wg_dtype dtype, wg_shape 
     return true;
 }
 
+/* Inputs and tensors form a list, so that finding one does not walk the whole tape. */
+static void note_leaf(wg_tape *tape, wg_var v)
+{
+    if (!wg_var_ok(v)) return;
+    tape->values[v.index].earlier = tape->last_leaf;
+    tape->last_leaf = v.index + 1;
+}
+
 wg_var wg_input(wg_tape *tape, const char *name, wg_dtype dtype, wg_shape shape)
 {
     if (!tape) return WG_NONE;
@@ -150,8 +158,8 @@ wg_var wg_input(wg_tape *tape, const char *name, wg_dtype dtype, wg_shape shape)
     if (n == 0 || n > 255)
         return wg_tape_fail(tape, WG_EINVAL, "input: a name of 1 to 255 bytes is needed");
     if (!leaf_attr(tape, name, dtype, shape, &a)) return wg__var(tape, -1);
-    for (int32_t i = 0; i < tape->n_nodes; i++) {
-        const wg__node *node = &tape->nodes[i];
+    for (int32_t v = tape->last_leaf; v; v = tape->values[v - 1].earlier) {
+        const wg__node *node = &tape->nodes[tape->values[v - 1].node];
         if (node->op != &wg__op_input || node->attr_size != sizeof a + n ||
             memcmp((const char *)node->attr + sizeof a, name, n) != 0)
             continue;
@@ -165,7 +173,9 @@ wg_var wg_input(wg_tape *tape, const char *name, wg_dtype dtype, wg_shape shape)
     char bytes[sizeof a + 256];
     memcpy(bytes, &a, sizeof a);
     memcpy(bytes + sizeof a, name, n);
-    return wg_name(wg_record_on(tape, &wg__op_input, NULL, 0, bytes, sizeof a + n), name);
+    wg_var v = wg_record_on(tape, &wg__op_input, NULL, 0, bytes, sizeof a + n);
+    note_leaf(tape, v);
+    return wg_name(v, name);
 }
 
 wg_var wg_tensor_var(wg_tape *tape, wg_tensor *tensor)
@@ -174,15 +184,14 @@ wg_var wg_tensor_var(wg_tape *tape, wg_tensor *tensor)
     if (!tensor) return wg_tape_fail(tape, WG_EINVAL, "wg_tensor_var: tensor is NULL");
     /* Leaves live on the root, so that a body that asks for one lifts it. */
     while (tape->parent) tape = tape->parent;
-    for (int32_t i = 0; i < tape->n_nodes; i++)
-        if (tape->nodes[i].op == &wg__op_tensor &&
-            tape->values[tape->nodes[i].first_out].tensor == tensor)
-            return wg__var(tape, tape->nodes[i].first_out);
+    for (int32_t i = tape->last_leaf; i; i = tape->values[i - 1].earlier)
+        if (tape->values[i - 1].tensor == tensor) return wg__var(tape, i - 1);
     wg__leaf_attr a;
     if (!leaf_attr(tape, "tensor", wg_tensor_dtype(tensor), wg_tensor_shape(tensor), &a))
         return wg__var(tape, -1);
     wg_var v = wg_record_on(tape, &wg__op_tensor, NULL, 0, &a, sizeof a);
     if (wg_var_ok(v)) tape->values[v.index].tensor = tensor;
+    note_leaf(tape, v);
     return v;
 }
 

@@ -29,10 +29,15 @@ static void pack(wg__planner *p)
     for (int32_t k = 0; k < count; k++) {
         wg__store *s = &p->stores[order[k]];
         sum += s->bytes;
+        if (p->keep_apart) { /* one behind the other */
+            s->offset = (int64_t)top;
+            top += s->bytes;
+            continue;
+        }
         /* Drop what died before; `live` stays sorted by offset. */
         int32_t m = 0;
         for (int32_t i = 0; i < n; i++)
-            if (p->keep_apart || p->stores[live[i]].last >= s->first) live[m++] = live[i];
+            if (p->stores[live[i]].last >= s->first) live[m++] = live[i];
         n = m;
         int64_t offset = 0;
         int32_t at = 0;

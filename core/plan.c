@@ -211,14 +211,22 @@ static void plan_constant(wg__planner *p, const wg__gnode *n)
     }
     /* The pointer goes through a bind of its own, set for good. */
     wg__frame *f = p->frame;
-    void **binds = wg__arena_alloc(p->arena, ((size_t)f->n_bind + 1) * sizeof *binds);
-    if (!data || !binds) {
+    if (data && f->n_bind >= p->cap_bind) {
+        int32_t cap = 2 * f->n_bind + 16;
+        void **binds = wg__arena_alloc(p->arena, (size_t)cap * sizeof *binds);
+        if (!binds) {
+            p->failed = true;
+            return;
+        }
+        if (f->n_bind) memcpy(binds, f->bind, (size_t)f->n_bind * sizeof *binds);
+        f->bind = binds;
+        p->cap_bind = cap;
+    }
+    if (!data) {
         p->failed = true;
         return;
     }
-    if (f->n_bind) memcpy(binds, f->bind, (size_t)f->n_bind * sizeof *binds);
-    binds[f->n_bind] = data;
-    f->bind = binds;
+    f->bind[f->n_bind] = data;
     at->store = wg__plan_store(p, f->n_bind++, 0);
     at->offset = 0;
 }
@@ -288,21 +296,6 @@ static void plan_kernel(wg__planner *p, const wg__gnode *n)
     for (int k = 0; k < n->n_out && !p->failed; k++) wg__plan_watch(p, n->first_out + k);
 }
 
-static bool used_outside(const wg__planner *p, int32_t v, int32_t group)
-{
-    const wg__graph *g = p->g;
-    if (g->values[v].watch) return true;
-    for (int i = 0; i < g->n_out; i++)
-        if (g->out[i] == v) return true;
-    /* Consumers come later in the list. */
-    for (int32_t i = g->values[v].node + 1; i < g->n_nodes; i++) {
-        if (g->nodes[i].group == group) continue;
-        for (int j = 0; j < g->nodes[i].n_in; j++)
-            if (g->nodes[i].in[j] == v) return true;
-    }
-    return false;
-}
-
 static void plan_group(wg__planner *p, int32_t group)
 {
     const wg__graph *g = p->g;
@@ -325,10 +318,11 @@ static void plan_group(wg__planner *p, int32_t group)
             for (int i = 0; i < n_in && !known; i++) known = in[i] == v;
             if (!known) in[n_in++] = v;
         }
-        if (used_outside(p, n->first_out, group)) out[n_out++] = n->first_out;
+        if (p->outside[n->first_out]) out[n_out++] = n->first_out;
     }
     for (int i = 0; i < n_in; i++) views[i] = p->at[in[i]].view;
-    wg__fused *f = wg__fused_build(p->arena, g, members, n_members, in, views, n_in, out, n_out);
+    wg__fused *f =
+        wg__fused_build(p->arena, g, members, n_members, in, views, n_in, out, n_out, p->reg_of);
     wg__instr *i = f ? wg__plan_instr(p, WG__FUSED, n_in, n_out) : NULL;
     if (!i) {
         p->failed = true;
@@ -429,7 +423,10 @@ bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__f
     p->unit_next = wg_calloc(nn, sizeof *p->unit_next);
     p->group_first = wg_calloc((size_t)g->n_groups + 1, sizeof *p->group_first);
     p->done = wg_calloc(nn, 1);
-    if (!p->at || !p->copy_of || !p->target || !p->unit_next || !p->group_first || !p->done) {
+    p->outside = wg_calloc(nv, 1);
+    p->reg_of = wg_calloc(nv, sizeof *p->reg_of);
+    if (!p->at || !p->copy_of || !p->target || !p->unit_next || !p->group_first || !p->done ||
+        !p->outside || !p->reg_of) {
         wg__planner_free(p);
         return false;
     }
@@ -442,6 +439,14 @@ bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__f
         p->unit_next[i] = p->group_first[group];
         p->group_first[group] = i;
     }
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const wg__gnode *n = &g->nodes[i];
+        for (int j = 0; j < n->n_in; j++)
+            if (n->group < 0 || g->nodes[g->values[n->in[j]].node].group != n->group)
+                p->outside[n->in[j]] = 1;
+    }
+    for (int i = 0; i < g->n_out; i++) p->outside[g->out[i]] = 1;
+    for (int32_t v = 0; v < g->n_values; v++) p->outside[v] |= g->values[v].watch != NULL;
     return true;
 }
 
@@ -453,6 +458,8 @@ void wg__planner_free(wg__planner *p)
     wg_free(p->unit_next);
     wg_free(p->group_first);
     wg_free(p->done);
+    wg_free(p->outside);
+    wg_free(p->reg_of);
     wg_free(p->stores);
     wg_free(p->uses);
     wg_free(p->extras);

@@ -33,6 +33,9 @@ struct wg__planner {
     int32_t n_stores, cap_stores;
     int32_t *unit_next, *group_first; /* members of fused groups, in order */
     uint8_t *done;                    /* per unit leader */
+    uint8_t *outside;                 /* per value: used by more than its own group? */
+    int32_t *reg_of;                  /* per value, zero between groups: for wg__fused_build */
+    int32_t cap_bind;                 /* of the frame's table */
     /* Per instruction operand: store, for lifetimes. Parallel to instr in/out. */
     struct use {
         int32_t store, instr;

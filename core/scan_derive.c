@@ -113,7 +113,7 @@ static wg_status differentiate(wg__derived *p, const uint8_t *has, const uint8_t
         x[m] = wg__var(d, value);
         which[m++] = i;
     }
-    status = wg__grad(y, gy, n, x, m, gx, true);
+    status = wg__grad(y, gy, n, x, m, gx, true, 0);
     for (int j = 0; j < m && status == WG_OK; j++)
         if (!wg_is_none(gx[j])) {
             p->gx[which[j]] = wg__lift(d, gx[j]);

@@ -140,7 +140,7 @@ void wg_tape_reset(wg_tape *tape)
     }
     tape->generation = atomic_fetch_add(&slots[tape->slot - 1].generation, 1) + 1;
     for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
-    tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = 0;
+    tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = tape->last_leaf = 0;
     wg__arena_reset(&tape->arena);
     tape->scope = "";
     tape->copied_scope[0] = tape->copied_scope[1] = NULL;

@@ -32,6 +32,7 @@ typedef struct wg__value {
     const char *name;  /* NULL = none */
     const char *watch; /* NULL = not watched */
     wg_tensor *tensor; /* of a tensor leaf */
+    int32_t earlier;   /* of an input or tensor: value + 1 of the one before it */
 } wg__value;
 
 /* An outer value used inside a body. */
@@ -48,6 +49,7 @@ struct wg_tape {
     wg__arena arena; /* attributes, operand lists, names */
     wg__node *nodes;
     int32_t n_nodes, cap_nodes;
+    int32_t last_leaf; /* value + 1 of the newest input or tensor, 0 = none */
     wg__value *values;
     int32_t n_values, cap_values;
     wg__capture *captures;
@@ -136,12 +138,14 @@ wg_status wg__scan_append(wg_tape *tape, wg__body *body, const wg_var *operands,
  * and notes its outputs in map[]. */
 wg_status wg__clone_node(wg_tape *dst, const wg_tape *src, int32_t node, int32_t *map);
 
-/* grad.c. partial: x are independent (nothing flows past them). */
+/* grad.c. partial: x are independent (nothing flows past them). Nodes before `first` are not looked
+ * at: what leads from x to y was recorded since. */
 wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, int n_x, wg_var *gx,
-                   bool partial);
+                   bool partial, int32_t first);
 struct wg_vjp {
     wg_tape *tape;
     int32_t node;
+    int32_t first_new;    /* the first node that the rule records */
     const uint8_t *reach; /* per value: does it depend on an x? */
     wg_var *adjoint;      /* per value that existed when wg_grad began; none = zero */
     int32_t n_adjoint;
