@@ -157,6 +157,8 @@ wg_var wg_input(wg_tape *tape, const char *name, wg_dtype dtype, wg_shape shape)
     size_t n = name ? strlen(name) : 0;
     if (n == 0 || n > 255)
         return wg_tape_fail(tape, WG_EINVAL, "input: a name of 1 to 255 bytes is needed");
+    /* Leaves live on the root, so that a body that asks for one lifts it. */
+    while (tape->parent) tape = tape->parent;
     if (!leaf_attr(tape, name, dtype, shape, &a)) return wg__var(tape, -1);
     for (int32_t v = tape->last_leaf; v; v = tape->values[v - 1].earlier) {
         const wg__node *node = &tape->nodes[tape->values[v - 1].node];
@@ -182,7 +184,6 @@ wg_var wg_tensor_var(wg_tape *tape, wg_tensor *tensor)
 {
     if (!tape) return WG_NONE;
     if (!tensor) return wg_tape_fail(tape, WG_EINVAL, "wg_tensor_var: tensor is NULL");
-    /* Leaves live on the root, so that a body that asks for one lifts it. */
     while (tape->parent) tape = tape->parent;
     for (int32_t i = tape->last_leaf; i; i = tape->values[i - 1].earlier)
         if (tape->values[i - 1].tensor == tensor) return wg__var(tape, i - 1);

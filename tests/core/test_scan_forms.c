@@ -699,6 +699,140 @@ static void bodies_keep_their_names(void **state)
     wg_tensor_free(w);
 }
 
+/* An input asked for inside a body is the root's, as a tensor is. */
+static void body_input(void *user, wg_scan_step *s)
+{
+    wg_var x = wg_input(s->tape, "x", WG_F64, WG_SHAPE(2));
+    s->next[0] = wg_mul(s->carry[0], wg_add(x, wg_tensor_var(s->tape, user)));
+}
+
+static void leaves_of_a_body_are_the_roots(void **state)
+{
+    (void)state;
+    wg_error err = {WG_OK, ""};
+    wg_tape *tape;
+    WGT_OK(wg_tape_new(&tape, &err), &err);
+    wg_tensor *t = tensor_of(WG_F64, WG_SHAPE(2), 1), *x = tensor_of(WG_F64, WG_SHAPE(2), 2);
+    wg_var init = wg_const(tape, WG_F64, WG_SHAPE(2), 1), out[2];
+    wg_scan_def d = {
+        .size = sizeof d, .body = body_input, .user = t, .init = &init, .n_carries = 1, .steps = 2};
+    WGT_OK(wg_scan(tape, &d, out, NULL, NULL), NULL);
+    wg_var input = wg_input(tape, "x", WG_F64, WG_SHAPE(2)), y = wg_sum_all(out[0]);
+    WGT_OK(wg_grad(&y, NULL, 1, &input, 1, out + 1), NULL);
+    wg_program *p;
+    WGT_OK(wg_compile(out, 2, NULL, &p, &err), &err);
+    WGT_OK(wg_program_bind(p, "x", x, &err), &err);
+    WGT_OK(wg_program_run(p, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        double sum = wg_tensor_get(t, i) + wg_tensor_get(x, i);
+        WGT_NEAR(wg_tensor_get(wg_program_output(p, 0), i), sum * sum, 1e-15);
+        WGT_NEAR(wg_tensor_get(wg_program_output(p, 1), i), 2 * sum, 1e-15);
+    }
+    wg_program_free(p);
+    wg_tape_free(tape);
+    wg_tensor_free(t);
+    wg_tensor_free(x);
+}
+
+/* Two levels down: the message names op, scopes, shapes and place; all results are poisoned. */
+static void body_wrong(void *user, wg_scan_step *s)
+{
+    given *g = user;
+    if (g->steps-- > 0) {
+        wg_scan_def d = {.size = sizeof d,
+                         .body = body_wrong,
+                         .user = g,
+                         .init = s->carry,
+                         .n_carries = 1,
+                         .steps = 2,
+                         .name = "lower"};
+        wg_scan(s->tape, &d, s->next, NULL, NULL);
+        assert_false(wg_var_ok(s->next[0]));
+    } else {
+        s->next[0] = wg_matmul(s->carry[0], wg_tanh(s->carry[0]));
+        assert_false(wg_var_ok(wg_tanh(s->next[0])));
+    }
+}
+
+static void errors_in_bodies_are_told_in_full(void **state)
+{
+    (void)state;
+    wg_error err = {WG_OK, ""};
+    wg_tape *tape;
+    WGT_OK(wg_tape_new(&tape, &err), &err);
+    given g = {.tape = tape, .steps = 1};
+    wg_push_scope(tape, "model");
+    wg_var init = wg_const(tape, WG_F64, WG_SHAPE(3, 4), 1), final, gx;
+    wg_scan_def d = {.size = sizeof d,
+                     .body = body_wrong,
+                     .user = &g,
+                     .init = &init,
+                     .n_carries = 1,
+                     .steps = 2,
+                     .name = "upper"};
+    assert_int_equal(wg_scan(tape, &d, &final, NULL, NULL), WG_ESHAPE);
+    assert_false(wg_var_ok(final));
+    wg_tape_status(tape, &err);
+    const char *parts[] = {"matmul 'model.upper.lower'", "[3,4] x [3,4]", "test_scan_forms.c:"};
+    for (int i = 0; i < 3; i++)
+        if (!strstr(err.message, parts[i])) fail_msg("'%s' is not in: %s", parts[i], err.message);
+    assert_int_equal(wg_grad(&final, NULL, 1, &init, 1, &gx), WG_ESHAPE);
+    wg_error again;
+    assert_int_equal(wg_eval(&final, 1, NULL, &again), WG_ESHAPE);
+    assert_string_equal(again.message, err.message);
+    wg_tape_free(tape);
+}
+
+/* Each allocation fails once over recording, both gradients, compiling and running of a nested
+ * loop: an error, nothing lost, nothing broken. */
+static wg_status nested_path(wg_tensor *const *leaf, wg_tensor *lengths, wg_error *err)
+{
+    wg_tape *tape = NULL;
+    wg_status status = wg_tape_new(&tape, err);
+    if (status != WG_OK) return status;
+    given g = {.tape = tape, .scan = wg_scan, .t = 2, .b = 1};
+    for (int i = 0; i < MOST_LEAVES; i++) g.leaf[i] = wg_tensor_var(tape, leaf[i]);
+    g.lengths = g.inner_lengths = wg_tensor_var(tape, lengths);
+    wg_var out[MOST_OUT], w = g.leaf[3], grad;
+    case_nested_both(&g, out);
+    wg_var loss = wg_sum_all(wg_square(out[0]));
+    wg_grad_or_zeros(&loss, NULL, 1, &w, 1, &grad);
+    wg_var second = wg_sum_all(wg_square(grad));
+    wg_grad_or_zeros(&second, NULL, 1, &w, 1, &out[0]);
+    status = wg_tape_status(tape, err);
+    if (status == WG_OK) status = wg_eval(out, 1, NULL, err);
+    wg_tape_free(tape);
+    return status;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    wg_error err = {WG_OK, ""};
+    wg_tensor *leaf[MOST_LEAVES], *lengths;
+    for (int i = 0; i < MOST_LEAVES; i++)
+        leaf[i] = tensor_of(WG_F64, leaf_shape(i, 2, 1), 5 + (uint64_t)i);
+    WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(1), &lengths, &err), &err);
+    wg_tensor_fill(lengths, 2);
+    WGT_OK(nested_path(leaf, lengths, &err), &err);
+    wgt_fail_alloc_at(0);
+    WGT_OK(nested_path(leaf, lengths, &err), &err);
+    size_t calls = wgt_alloc_count(), step = calls / 1500 + 1;
+    wgt_alloc_restore();
+    for (size_t n = 1; n <= calls; n += step) {
+        wgt_fail_alloc_at(n);
+        wg_status status = nested_path(leaf, lengths, &err);
+        bool reached = wgt_alloc_count() >= n;
+        size_t live = wgt_alloc_live();
+        wgt_alloc_restore();
+        assert_int_equal(live, 0);
+        assert_true(reached);
+        assert_int_equal(status, WG_ENOMEM);
+    }
+    for (int i = 0; i < MOST_LEAVES; i++) wg_tensor_free(leaf[i]);
+    wg_tensor_free(lengths);
+}
+
 static void body_resets(void *user, wg_scan_step *s)
 {
     (void)user;
@@ -752,6 +886,9 @@ int main(void)
         cmocka_unit_test(nested_loops_run_forward_once),
         cmocka_unit_test(watched_loops_are_needed),
         cmocka_unit_test(bodies_keep_their_names),
+        cmocka_unit_test(leaves_of_a_body_are_the_roots),
+        cmocka_unit_test(errors_in_bodies_are_told_in_full),
+        cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(mistakes_stay_with_the_tape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
