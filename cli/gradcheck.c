@@ -83,6 +83,22 @@ static void print_report(const char *text)
     printf("%.*s", end ? (int)(end - text) + 1 : (int)strlen(text), text);
 }
 
+/* A parameter may be used, and what is made of it not: then every derivative is 0, and right. */
+static bool without_effect(const wg_gradcheck_leaf *leaf)
+{
+    return leaf->verdict == WG_GRADCHECK_OK && leaf->checked > 0 && leaf->worst_error == 0 &&
+           leaf->analytic == 0 && leaf->numeric == 0;
+}
+
+static void print_without_effect(const wg_gradcheck_report *report)
+{
+    for (int i = 0; i < report->n_leaves; i++)
+        if (without_effect(&report->leaves[i]))
+            printf("without effect: every derivative with respect to %s is 0; is what the step "
+                   "makes of it used?\n",
+                   report->leaves[i].name);
+}
+
 static void print_line(const char *verdict, const char *kind, const char *name,
                        const wg_gradcheck_report *report)
 {
@@ -104,6 +120,16 @@ static void print_line(const char *verdict, const char *kind, const char *name,
             printf("         unused: %s\n", report->leaves[i].name);
 }
 
+/* Does what was recorded hold a gradient back on purpose? */
+static bool stops_gradients(const gc_subject *s)
+{
+    char *text = NULL;
+    if (wg_print(s->tape, s->out, s->n_out, &text, NULL) != WG_OK) return false;
+    bool stops = strstr(text, " = stop_gradient(") != NULL;
+    wg_free(text);
+    return stops;
+}
+
 /* The first op of a cell whose own gradient is wrong: found in one step, without the scan and the
  * masks for lengths around it. */
 static int name_wrong_op(job *j, const wg_cell *cell)
@@ -122,8 +148,10 @@ static int name_wrong_op(job *j, const wg_cell *cell)
     if (!status && report.first_wrong_op[0])
         printf("first wrong op: %s\n", report.first_wrong_op);
     else if (!status)
-        printf("%s\n", report.passed ? "one step by itself is right: the error shows over time only"
-                                     : "each op of a step is right by itself");
+        printf("%s%s\n",
+               report.passed ? "one step by itself is right: the error shows over time only"
+                             : "each op of a step is right by itself",
+               stops_gradients(&s) ? "; stop_gradient holds a gradient back" : "");
     wg_gradcheck_report_free(&report);
     gc_subject_free(&s);
     return status ? cli_fail(&err) : CLI_FINE;
@@ -155,9 +183,11 @@ static int check_subject(job *j, const char *kind, const char *name, const wg_ce
     } else if (j->brief) {
         print_line(report.passed ? "ok" : "WRONG", kind, name, &report);
         if (!report.passed) print_report(report.text);
+        if (cell) print_without_effect(&report);
     } else {
         printf("%s %s: ", kind, name);
         print_report(report.text);
+        if (cell) print_without_effect(&report);
     }
     wg_gradcheck_report_free(&report);
     if (status == CLI_CHECK_FAILED && checked > 0 && cell && name_wrong_op(j, cell) != CLI_FINE)
@@ -310,12 +340,12 @@ const cli_command cli_command_gradcheck = {
             {.name = "cell",
              .kind = CLI_STRINGS,
              .metavar = "NAME",
-             .help = "check this cell; may be given several times"},
+             .help = "Check this cell; may be given several times"},
             {.name = "op",
              .kind = CLI_STRINGS,
              .metavar = "NAME",
-             .help = "check this op; may be given several times"},
-            {.name = "all", .kind = CLI_FLAG, .help = "check every cell and op, plugins' included"},
+             .help = "Check this op; may be given several times"},
+            {.name = "all", .kind = CLI_FLAG, .help = "Check every cell and op, plugins' included"},
             {.name = "order",
              .kind = CLI_INT,
              .fallback = "1",
@@ -328,36 +358,36 @@ const cli_command cli_command_gradcheck = {
              .min = 0,
              .max = 1,
              .above_min = true,
-             .help = "largest relative error of a derivative that is right"},
+             .help = "Largest relative error of a derivative that is right"},
             {.name = "step",
              .kind = CLI_FLOAT,
              .fallback = "1e-5",
              .min = 0,
              .max = 1,
              .above_min = true,
-             .help = "step of the central differences, relative to max(1, |x|)"},
+             .help = "Step of the central differences, relative to max(1, |x|)"},
             {.name = "size",
              .kind = CLI_STRING,
              .metavar = "T,B,X,H[,O]",
              .fallback = "4,3,5,2,6",
-             .help = "steps, rows, input, hidden and output size of cells; O matters to cells "
+             .help = "Steps, rows, input, hidden and output size of cells; O matters to cells "
                      "whose shapes name it"},
             {.name = "reference",
              .kind = CLI_PATH,
              .metavar = "FILE.npz",
-             .help = "also run the cell on the inputs in FILE and compare with the outputs there"},
+             .help = "Also run the cell on the inputs in FILE and compare with the outputs there"},
             {.name = "reference-tolerance",
              .kind = CLI_FLOAT,
              .fallback = "0",
              .min = 0,
              .max = 1,
-             .help = "largest difference from the reference, relative to max(1, |reference|); 0 is "
+             .help = "Largest difference from the reference, relative to max(1, |reference|); 0 is "
                      "1e-9 for arrays of f64 and 1e-5 for f32"},
-            {.name = "print", .kind = CLI_FLAG, .help = "print the recorded equations"},
+            {.name = "print", .kind = CLI_FLAG, .help = "Print the recorded equations"},
             {.name = "dot",
              .kind = CLI_PATH,
              .metavar = "FILE",
-             .help = "write the recorded graph for Graphviz"},
+             .help = "Write the recorded graph for Graphviz"},
             {0},
         },
     .examples =

@@ -159,6 +159,16 @@ static const char faulty[] =
     "{\n"
     "    next[0] = wg_tanh(wg_add(wg_matmul(x, wg_p(s, \"W\")), state[0]));\n"
     "}\n"
+    /* A gate that is made and not used, and a gradient that is held back. */
+    "static void idle(wg_step *s, wg_var x, const wg_var *state, wg_var *next)\n"
+    "{\n"
+    "    wg_sigmoid(wg_add(state[0], wg_p(s, \"forgotten\")));\n"
+    "    next[0] = wg_tanh(wg_add(wg_matmul(x, wg_p(s, \"W\")), state[0]));\n"
+    "}\n"
+    "static void held(wg_step *s, wg_var x, const wg_var *state, wg_var *next)\n"
+    "{\n"
+    "    next[0] = wg_tanh(wg_add(wg_stop_gradient(wg_matmul(x, wg_p(s, \"W\"))), state[0]));\n"
+    "}\n"
     "static const wg_cell_state states[] = {{\"h\", \"H\"}};\n"
     "static const wg_cell_param params[] = {{.name = \"W\", .shape = \"X,H\", .init = {.kind = "
     "WG_INIT_NORMAL, .b = 0.3}},\n"
@@ -168,12 +178,16 @@ static const char faulty[] =
     "    .states = states, .n_states = 1, .params = params, .n_params = np, .step = f}\n"
     "CELL(bad, \"t.bad\", step, 1);\n"
     "CELL(wasteful, \"t.lazy\", lazy, 2);\n"
+    "CELL(idling, \"t.idle\", idle, 2);\n"
+    "CELL(holding, \"t.held\", held, 1);\n"
     "static wg_status all(wg_error *err)\n"
     "{\n"
     "    wg_status s = wg_register_op(&cubed, err);\n"
     "    if (!s) s = wg_register_op(&picky, err);\n"
     "    if (!s) s = wg_register_op(&attributed, err);\n"
     "    if (!s) s = wg_register_cell(&bad, err);\n"
+    "    if (!s) s = wg_register_cell(&idling, err);\n"
+    "    if (!s) s = wg_register_cell(&holding, err);\n"
     "    return s ? s : wg_register_cell(&wasteful, err);\n"
     "}\n"
     "WG_PLUGIN_MAIN(faulty, all);\n";
@@ -203,13 +217,17 @@ static void test_finds_what_is_wrong(void **state)
     expect("first wrong op: t.cube");
     expect_status(WITH_PLUGIN("--cell t.lazy"), 0);
     expect("unused: the outputs do not depend on forgotten");
+    expect_status(WITH_PLUGIN("--cell t.idle"), 0);
+    expect("without effect: every derivative with respect to forgotten is 0");
+    expect_status(WITH_PLUGIN("--cell t.held"), 1);
+    expect("stop_gradient holds a gradient back");
     expect_status(WITH_PLUGIN("--op t.picky"), 2);
     expect("its shape rule takes none of the inputs");
     expect_status(WITH_PLUGIN("--op t.attributed"), 2);
     expect("takes attributes");
     /* Among all others the wrong ones are seen, too. */
     expect_status(WITH_PLUGIN("--all"), 1);
-    expect(" 2 wrong");
+    expect(" 3 wrong");
     expect("WRONG    op   t.cube");
     expect("unused: forgotten");
 }
