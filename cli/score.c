@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cjson/cJSON.h>
+#include <utf8proc.h>
 #include <zlib.h>
 
 #include <wengert/bleu.h>
@@ -148,6 +149,25 @@ static int unequal(input **inputs, size_t n)
     return CLI_TROUBLE;
 }
 
+/* A segment was refused: which file and line that is. */
+static int bad_segment(input *const *inputs, size_t n, const wg_error *err)
+{
+    for (size_t i = 0; i < n && err->status == WG_EFORMAT; i++) {
+        const utf8proc_uint8_t *text = (const utf8proc_uint8_t *)inputs[i]->line;
+        size_t at = 0;
+        while (at < inputs[i]->size) {
+            utf8proc_int32_t code;
+            utf8proc_ssize_t used =
+                utf8proc_iterate(text + at, (utf8proc_ssize_t)(inputs[i]->size - at), &code);
+            if (used <= 0)
+                return cli_error("%s:%lld: invalid UTF-8 at byte %zu", inputs[i]->name,
+                                 (long long)inputs[i]->lines, at + 1);
+            at += (size_t)used;
+        }
+    }
+    return cli_fail(err);
+}
+
 /* Adds all segments: inputs[0] holds the hypotheses. */
 static int add_all(wg_bleu *bleu, input **inputs, size_t n, wg_bleu_text *texts)
 {
@@ -166,7 +186,7 @@ static int add_all(wg_bleu *bleu, input **inputs, size_t n, wg_bleu_text *texts)
         if (ended == n) break;
         if (ended > 0) return unequal(inputs, n);
         status = wg_bleu_add(bleu, texts[0], texts + 1, n - 1, &err);
-        if (status != WG_OK) return cli_fail(&err);
+        if (status != WG_OK) return bad_segment(inputs, n, &err);
     }
     if (inputs[0]->lines == 0) return cli_error("%s: no lines to score", inputs[0]->name);
     return CLI_FINE;
@@ -284,7 +304,7 @@ const cli_command cli_command_score_bleu = {
     .operands =
         (const cli_operand[]){
             {.name = "REF",
-             .help = "reference translations, one a line; several files are several references",
+             .help = "Reference translations, one a line; several files are several references",
              .repeat = true,
              .path = true},
             {0}},
@@ -294,23 +314,23 @@ const cli_command cli_command_score_bleu = {
              .kind = CLI_CHOICE,
              .choices = CLI_CHOICES("none", "char", "13a"),
              .fallback = "13a",
-             .help = "how lines are cut into tokens: at white space, into characters, or by the "
+             .help = "How lines are cut into tokens: at white space, into characters, or by the "
                      "rules of mteval-v13a. Text that is already tokenised wants none"},
-            {.name = "lowercase", .kind = CLI_FLAG, .help = "ignore case"},
+            {.name = "lowercase", .kind = CLI_FLAG, .help = "Ignore case"},
             {.name = "smooth",
              .kind = CLI_CHOICE,
              .choices = CLI_CHOICES("exp", "none", "floor", "add-k"),
              .fallback = "exp",
-             .help = "what stands in for a precision of zero"},
+             .help = "What stands in for a precision of zero"},
             {.name = "smooth-value",
              .kind = CLI_FLOAT,
              .fallback = "0",
              .min = 0,
              .max = 1e6,
-             .help = "value of floor and add-k; 0 means 0.1 and 1"},
+             .help = "Value of floor and add-k; 0 means 0.1 and 1"},
             {.name = "effective-order",
              .kind = CLI_FLAG,
-             .help = "leave out n-gram orders for which every translation is too short"},
+             .help = "Leave out n-gram orders for which every translation is too short"},
             {.name = "format",
              .kind = CLI_CHOICE,
              .choices = CLI_CHOICES("text", "json", "score"),

@@ -176,8 +176,8 @@ static void test_refused(void **state)
     refused("ref < short", "standard input has 2 lines, but ref has 3");
     refused("ref short < hyp", "standard input has 3 lines, but short has 2");
     refused("none < none", "no lines to score");
-    refused("ref < bad", "segment 2, hypothesis: invalid UTF-8 at byte 4");
-    refused("bad < ref", "segment 2, reference 1: invalid UTF-8 at byte 4");
+    refused("ref < bad", "standard input:2: invalid UTF-8 at byte 4");
+    refused("bad < ref", "bad:2: invalid UTF-8 at byte 4");
     refused("< hyp", "REF");
     refused("--tokenize intl ref < hyp", "intl");
     refused("--lovercase ref < hyp", "--lowercase");
