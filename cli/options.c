@@ -16,7 +16,8 @@ const cli_option cli_common_options[] = {
      .fallback = "0",
      .min = 0,
      .max = 4096,
-     .help = "Number of threads; 0 takes WENGERT_THREADS, else what the machine allows"},
+     .help = "Number of threads; 0 takes WENGERT_THREADS, else OMP_NUM_THREADS, else what the "
+             "machine allows"},
     {.name = "seed",
      .kind = CLI_INT,
      .fallback = "1",

@@ -51,6 +51,7 @@ cJSON *translate_config_json(const wg_seq2seq_config *config)
     cJSON *object = cJSON_CreateObject();
     bool good =
         cJSON_AddStringToObject(object, "cell", config->cell) &&
+        cJSON_AddNumberToObject(object, "cell_version", wg_find_cell(config->cell)->version) &&
         cJSON_AddStringToObject(object, "attention", wg_attention_name(config->attention)) &&
         cJSON_AddStringToObject(object, "tie", wg_tie_name(config->tie));
     for (size_t i = 0; i < FIELDS && good; i++) good = add_field(object, config, &fields[i]);

@@ -31,8 +31,9 @@ static void report(const cli_args *args, const wg_corpus *corpus, int set)
     for (int side = 0; side < 2; side++) {
         name[side] = cli_string(args, file_option[set][side]);
         if (r->reader[side].crlf_lines)
-            cli_note(args, "%s: %" PRIu64 " lines end in CR LF; read as if they ended in LF",
-                     name[side], r->reader[side].crlf_lines);
+            cli_note(args, "%s: %" PRIu64 " %s in CR LF; read as if in LF", name[side],
+                     r->reader[side].crlf_lines,
+                     r->reader[side].crlf_lines == 1 ? "line ends" : "lines end");
         if (r->reader[side].bom) cli_note(args, "%s: byte order mark dropped", name[side]);
     }
     if (r->empty_pairs)

@@ -83,7 +83,7 @@ int translate_log_epoch(translate_training *t, int64_t epoch, bool complete,
     if (score->bleu >= 0) snprintf(bleu, sizeof bleu, ", BLEU %.2f", score->bleu);
     cli_progress_log(&t->line,
                      "epoch %lld%s: loss %.3f, perplexity %.2f; validation: perplexity %.2f%s; lr "
-                     "%.3g, %.0f tokens/s, %.0f s%s",
+                     "%.4g, %.0f tokens/s, %.0f s%s",
                      (long long)epoch, complete ? "" : " (not complete)",
                      per(sums->loss, sums->words), exp(per(sums->loss, sums->words)),
                      score->perplexity, bleu, wg_schedule_rate(&t->schedule),

@@ -57,7 +57,9 @@ static bool better(const translate_training *t, const translate_score *score)
     /* Early on, several models in a row may have no 4-gram right. */
     if (score->bleu >= 0 && cli_choice(t->args, "select") == 0 && score->bleu != t->at.best.bleu)
         return score->bleu > t->at.best.bleu;
-    return score->perplexity < t->at.best.perplexity;
+    /* A model without a number for it is worse than any with one. */
+    return score->perplexity < t->at.best.perplexity ||
+           (isnan(t->at.best.perplexity) && !isnan(score->perplexity));
 }
 
 /* Validates, keeps the model where it is the best so far, and logs. */
@@ -93,11 +95,14 @@ static int end_epoch(translate_training *t, ending *end)
     wg_schedule_epoch(&t->schedule);
     wg_schedule_validation(&t->schedule, score.perplexity);
     if (wg_schedule_rate(&t->schedule) < old)
-        cli_progress_log(&t->line, "learning rate %.3g -> %.3g", old,
+        cli_progress_log(&t->line, "learning rate %.4g -> %.4g", old,
                          wg_schedule_rate(&t->schedule));
     t->at.epoch = (translate_sums){0};
     int64_t stop = cli_int(t->args, "early-stopping");
-    if (stop > 0 && epoch - t->at.best_epoch >= stop) *end = EARLY;
+    /* BLEU near 0 is noise: while perplexity falls, the training has not come to its end. */
+    int64_t last = t->at.best_epoch;
+    if (t->schedule.best_epoch > last) last = t->schedule.best_epoch;
+    if (stop > 0 && epoch - last >= stop) *end = EARLY;
     if (epoch >= cli_int(t->args, "epochs")) *end = EPOCHS;
     return *end == GOING_ON ? translate_save_last(t) : CLI_FINE;
 }
@@ -156,7 +161,7 @@ static void say_goodbye(translate_training *t, ending end)
 {
     static const char *const why[] = {"",
                                       "all epochs are done",
-                                      "no better model in --early-stopping epochs",
+                                      "nothing got better in --early-stopping epochs",
                                       "--time-limit is reached",
                                       "stopped by a signal; --resume goes on",
                                       ""};

@@ -191,6 +191,26 @@ static wg_status copy_tensors(translate_model *model, const wg_state *state, wg_
     return status;
 }
 
+/* Is the cell of the file there, and does it still mean the same? */
+static wg_status check_cell(const translate_model *model, const char *name, const char *path,
+                            wg_error *err)
+{
+    const wg_cell *cell = wg_find_cell(name);
+    if (!cell)
+        return wg_error_set(err, WG_ENOTFOUND,
+                            "%s needs the cell '%.64s', which this program does not have; name "
+                            "the plugin that provides it with --plugin FILE.so",
+                            path, name);
+    const cJSON *version = cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(model->config, "model"), "cell_version");
+    if (version && (!cJSON_IsNumber(version) || version->valuedouble != cell->version))
+        return wg_error_set(err, WG_EVERSION,
+                            "%s was trained with version %g of the cell '%.64s'; here it is "
+                            "version %u, which may compute something else",
+                            path, version->valuedouble, name, cell->version);
+    return WG_OK;
+}
+
 static wg_status build(translate_model *model, const wg_state *state, const char *path,
                        wg_error *err)
 {
@@ -199,11 +219,7 @@ static wg_status build(translate_model *model, const wg_state *state, const char
     wg_error why = {0};
     wg_status status = translate_config_parse(
         cJSON_GetObjectItemCaseSensitive(model->config, "model"), path, &config, &hypers, err);
-    if (!status && !wg_find_cell(config.cell))
-        status = wg_error_set(err, WG_ENOTFOUND,
-                              "%s needs the cell '%.64s', which this program does not have; name "
-                              "the plugin that provides it with --plugin FILE.so",
-                              path, config.cell);
+    if (!status) status = check_cell(model, config.cell, path, err);
     if (!status)
         status = take_vocab(state, path, vocab_name[0], config.source_vocab, &model->vocab[0], err);
     if (!status && config.tie == WG_TIE_ALL)

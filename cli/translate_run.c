@@ -124,8 +124,9 @@ static int translate_all(translate_job *job, wg_reader *reader)
     }
     const wg_reader_stats stats = wg_reader_get_stats(reader);
     if (status == CLI_FINE && stats.crlf_lines)
-        cli_note(job->args, "standard input: %llu lines end in CR LF; translated as if in LF",
-                 (unsigned long long)stats.crlf_lines);
+        cli_note(job->args, "standard input: %llu %s in CR LF; translated as if in LF",
+                 (unsigned long long)stats.crlf_lines,
+                 stats.crlf_lines == 1 ? "line ends" : "lines end");
     if (status == CLI_FINE && job->draw) cli_warn("--attention: there was no sentence to draw");
     return status;
 }

@@ -2,6 +2,7 @@
  * itself. */
 #include "translate_train.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,14 @@ int translate_describe(translate_training *t)
     return no_memory();
 }
 
+/* Figures of a training that ran away may be infinite or NaN, which JSON has no numbers for: they
+ * are null there, and infinite when they are read. */
+static bool add_figure(cJSON *object, const char *name, double value)
+{
+    return isfinite(value) ? cJSON_AddNumberToObject(object, name, value) != NULL
+                           : cJSON_AddNullToObject(object, name) != NULL;
+}
+
 static bool describe_score(translate_training *t, const translate_score *score)
 {
     cJSON *object = cJSON_CreateObject();
@@ -76,9 +85,9 @@ static bool describe_score(translate_training *t, const translate_score *score)
     bool good = cJSON_AddNumberToObject(object, "updates", (double)t->at.updates) &&
                 cJSON_AddNumberToObject(object, "epochs", (double)at.epoch);
     if (good && score) {
-        good = cJSON_AddNumberToObject(object, "valid_loss", score->loss) &&
-               cJSON_AddNumberToObject(object, "valid_perplexity", score->perplexity) &&
-               (score->bleu < 0 || cJSON_AddNumberToObject(object, "valid_bleu", score->bleu));
+        good = add_figure(object, "valid_loss", score->loss) &&
+               add_figure(object, "valid_perplexity", score->perplexity) &&
+               (score->bleu < 0 || add_figure(object, "valid_bleu", score->bleu));
     }
     if (good) return replace(t->model->config, "training", object);
     cJSON_Delete(object);
@@ -137,7 +146,7 @@ static wg_status put_progress(const translate_training *t, wg_state *state, wg_e
         const char *from = (const char *)&t->at + progress_fields[i].offset;
         double value =
             progress_fields[i].integer ? (double)*(const int64_t *)from : *(const double *)from;
-        good = cJSON_AddNumberToObject(object, progress_fields[i].name, value);
+        good = add_figure(object, progress_fields[i].name, value);
     }
     char *text = good ? cJSON_Print(object) : NULL;
     wg_status status = text ? wg_state_put_text(state, PROGRESS, text, strlen(text), err)
@@ -194,7 +203,12 @@ static wg_status take_progress(translate_training *t, const wg_state *state, con
     for (size_t i = 0; i < PROGRESS_FIELDS && !status; i++) {
         char *to = (char *)&t->at + progress_fields[i].offset;
         double value = 0;
-        status = take_number(object, progress_fields[i].name, path, &value, err);
+        bool figure = !progress_fields[i].integer;
+        if (figure &&
+            cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(object, progress_fields[i].name)))
+            value = INFINITY;
+        else
+            status = take_number(object, progress_fields[i].name, path, &value, err);
         if (!status && progress_fields[i].integer && !(value >= 0 && value <= most))
             status = wg_error_set(err, WG_EFORMAT, "%s: " PROGRESS ": '%s' is no count", path,
                                   progress_fields[i].name);

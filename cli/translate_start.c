@@ -127,13 +127,25 @@ static wg_seq2seq_config network(const cli_args *args)
                                .label_smoothing = cli_float(args, "label-smoothing")};
 }
 
-/* Can such a network be? Asked before long texts are read. */
+/* Can such a network be? Asked before long texts are read: it is declared with vocabularies that
+ * are almost empty, which takes no memory for parameters. */
 static int check_network(const cli_args *args)
 {
     wg_error err = {0};
+    wg_params *params = NULL;
+    wg_seq2seq *net = NULL;
+    wg_hyper_value *hypers = NULL;
     wg_seq2seq_config config = network(args);
-    if (!wg_seq2seq_check(&config, &err)) return CLI_FINE;
-    return cli_fail(&err);
+    int status = parse_hypers(args, &hypers, &config.n_hypers);
+    config.hypers = hypers;
+    if (status == CLI_FINE &&
+        (wg_seq2seq_check(&config, &err) || wg_params_new(WG_F32, &params, &err) ||
+         wg_seq2seq_new(params, &config, &net, &err)))
+        status = cli_fail(&err);
+    wg_seq2seq_free(net);
+    wg_params_free(params);
+    free_hypers(hypers, config.n_hypers);
+    return status;
 }
 
 static int new_model(translate_training *t)
@@ -158,6 +170,10 @@ static int old_model(translate_training *t, wg_state **state, char *path, size_t
 {
     wg_error err = {0};
     snprintf(path, size, "%s/" TRANSLATE_LAST_NAME, t->dir);
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return cli_error("--resume: %s is not there, so there is nothing to go on from; a training "
+                         "saves it after each epoch and every --save-every minutes",
+                         path);
     if (wg_state_load(path, state, &err) || translate_model_take(*state, path, &t->model, &err))
         return cli_fail(&err);
     return translate_check_same(t->args, &t->data, t->model, path);

@@ -264,7 +264,8 @@ static const cli_option options[] = {
      .fallback = "6",
      .min = 0,
      .max = 1000000,
-     .help = "Stop after so many epochs without a better model; 0 for never"},
+     .help = "Stop after so many epochs in which neither --select nor perplexity got better; 0 "
+             "for never"},
     {0}};
 
 const cli_command cli_command_translate_train = {

@@ -98,5 +98,7 @@ int translate_validate(translate_training *t, translate_score *score)
     wg_bleu_free(bleu);
     wg_batcher_free(batcher);
     if (status == WG_ECANCELED) return cli_interrupted();
+    if (status == WG_ENUMERIC)
+        return cli_error("validation: %s; a smaller --lr or --clip may help", err.message);
     return status ? cli_fail(&err) : CLI_FINE;
 }

@@ -58,9 +58,15 @@ static wg_status take_hypers(wg_rnn *rnn, const wg_rnn_config *c, wg_error *err)
         const char *name = c->hypers[k].name ? c->hypers[k].name : "";
         int i = 0;
         while (i < cell->n_hypers && strcmp(cell->hypers[i].name, name) != 0) i++;
-        if (i == cell->n_hypers)
-            return wg_error_set(err, WG_ENOTFOUND, "cell '%s' has no hyperparameter '%.64s'",
-                                cell->name, name);
+        if (i == cell->n_hypers) {
+            char list[160] = "none at all";
+            for (int h = 0, n = 0; h < cell->n_hypers && n < (int)sizeof list; h++)
+                n += snprintf(list + n, sizeof list - (size_t)n, "%s%s", h ? ", " : "",
+                              cell->hypers[h].name);
+            return wg_error_set(err, WG_ENOTFOUND,
+                                "cell '%s' has no hyperparameter '%.64s'; it has: %s", cell->name,
+                                name, list);
+        }
         double v = c->hypers[k].value;
         if (!(v >= cell->hypers[i].low && v <= cell->hypers[i].high))
             return wg_error_set(err, WG_EINVAL,

@@ -312,6 +312,36 @@ static void test_early_stopping(void **state)
     cJSON_Delete(end);
 }
 
+/* BLEU near 0 is noise, and does not end a training whose perplexity falls. */
+static void test_early_stopping_waits_for_perplexity(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$T translate train " TOY "--lr 0.0003 --epochs 8 --early-stopping 1 "
+                           "--out slow"),
+                     0);
+    cJSON *end = last_event("slow/log.jsonl", "end");
+    assert_string_equal(cJSON_GetObjectItem(end, "reason")->valuestring, "epochs");
+    assert_true(number(end, "best_epoch") < 7);
+    cJSON_Delete(end);
+}
+
+/* A training that has run away, with figures that JSON has no numbers for, still goes on. */
+static void test_resume_without_numbers(void **state)
+{
+    (void)state;
+#define RUNAWAY "$T translate train " TOY "--lr 1000 --optimizer sgd --clip 0 --out runaway "
+    assert_int_equal(shell(RUNAWAY "--epochs 1"), 0);
+    cJSON *epoch = last_event("runaway/log.jsonl", "epoch");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(epoch, "valid_perplexity")));
+    cJSON_Delete(epoch);
+    assert_int_equal(shell(RUNAWAY "--epochs 2 --resume"), 0);
+    epoch = last_event("runaway/log.jsonl", "epoch");
+    assert_true(number(epoch, "epoch") == 2);
+    cJSON_Delete(epoch);
+    assert_int_equal(shell("$T translate run --threads 1 --model runaway < s | wc -l"), 0);
+    assert_int_equal(atoi(out), 400);
+}
+
 static void test_time_limit(void **state)
 {
     (void)state;
@@ -353,11 +383,18 @@ static void test_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),         cmocka_unit_test(test_translates),
-        cmocka_unit_test(test_n_best),         cmocka_unit_test(test_unknown_words_and_picture),
-        cmocka_unit_test(test_stream),         cmocka_unit_test(test_resume_equals_uninterrupted),
-        cmocka_unit_test(test_interrupt),      cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_early_stopping), cmocka_unit_test(test_time_limit),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_translates),
+        cmocka_unit_test(test_n_best),
+        cmocka_unit_test(test_unknown_words_and_picture),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_resume_equals_uninterrupted),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_early_stopping),
+        cmocka_unit_test(test_early_stopping_waits_for_perplexity),
+        cmocka_unit_test(test_resume_without_numbers),
+        cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_models),
     };
     return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);

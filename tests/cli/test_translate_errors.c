@@ -102,7 +102,9 @@ static void test_options(void **state)
     no_training("--source s --target t --dropout 1.5", "--dropout", NULL);
     no_training("--source s --target t --cell nosuch", "nosuch", "lstm");
     no_training("--source s --target t --hyper forget_bias", "NAME=NUMBER", NULL);
-    no_training("--source s --target t --hyper nosuch=1", "nosuch", NULL);
+    no_training("--source s --target t --hyper nosuch=1", "nosuch", "forget_bias");
+    /* Before texts are read, which may take long. */
+    assert_null(strstr(err, "held out"));
     no_training("--source s --target t --hidden 33", "hidden", NULL);
     refused("$T translate train --source s --target t", "--out", NULL);
     refused("$T translate train --source s --target t --out ''", "--out", NULL);
@@ -259,6 +261,8 @@ static void test_model_files(void **state)
     refused_config("\"cell\":\t\"lstm\"", "\"cell\":\t\"my.cell\"", "my.cell", "--plugin");
     refused_config("\"hidden\":\t32", "\"hidden\":\t2000000000", "wrong.npz", NULL);
     refused_config("\"hidden\":\t32", "\"hidden\":\t-1", "model.hidden", NULL);
+    refused_config("\"cell_version\":\t1", "\"cell_version\":\t7", "version 7 of the cell 'lstm'",
+                   "version 1");
     refused_config("\"source_vocab\":\t14", "\"source_vocab\":\t15", "source.vocab", "14");
     refused_config("{", "[", "JSON", NULL);
 }
