@@ -27,6 +27,13 @@ static wg_shape stacked_shape(wg_shape s, int64_t steps)
     return s;
 }
 
+/* Can steps of value v lie in one buffer? A scan may have more of them than memory has bytes. */
+static bool stackable(const wg__graph *b, int32_t v, int64_t steps)
+{
+    wg_shape s = stacked_shape(b->values[v].type.shape, steps);
+    return wg_shape_count(&s) >= 0;
+}
+
 static int32_t add_view(wg__graph *g, int32_t v, wg_shape shape)
 {
     wg_type t = {g->values[v].type.dtype, shape};
@@ -130,6 +137,8 @@ bool wg__pass_hoist(wg__graph *g)
         bool here = false;
         for (int32_t k = 0, m = b->n_nodes; k < m; k++) {
             if (!b->nodes[k].live || !can_hoist(b, &b->nodes[k])) continue;
+            const wg__scan_attr *attr = g->nodes[i].attr;
+            if (!stackable(b, b->nodes[k].first_out, attr->steps)) continue;
             if (!hoist_one(g, i, k)) return false;
             here = true;
         }
@@ -183,9 +192,15 @@ static bool sink_scan(wg__graph *g, int32_t at)
     wg_type *types = wg__arena_alloc(g->arena, (size_t)most * sizeof *types);
     if (!kind || !out || !was || !types) return false;
     bool any = false;
-    for (int i = 0; i < n_old; i++) any |= (kind[i] = can_sink(b, i)) != SINK_NONE;
-    if (!any) return true;
     wg__scan_attr attr = *(const wg__scan_attr *)old.attr;
+    for (int i = 0; i < n_old; i++) {
+        kind[i] = can_sink(b, i);
+        const wg__gnode *p = &b->nodes[b->values[b->out[i]].node];
+        for (int j = 0; j < p->n_in && kind[i] != SINK_NONE; j++)
+            if (!stackable(b, p->in[j], attr.steps)) kind[i] = SINK_NONE;
+        any |= kind[i] != SINK_NONE;
+    }
+    if (!any) return true;
     int32_t n = 0, n_y = 0, n_sum = 0;
     for (int i = 0; i < b->n_carry + b->n_y; i++) {
         if (kind[i] != SINK_NONE) continue;

@@ -377,6 +377,41 @@ static int case_final(given *g, wg_var *out)
     return 1;
 }
 
+/* 8. Products of every kind that leaves the loop, or looks as if it could. */
+static void body_products(void *user, wg_scan_step *s)
+{
+    given *g = user;
+    wg_var w = g->leaf[3], x = s->x[0], h = s->carry[0];
+    s->y[0] = wg_matmul(x, w);
+    s->y[1] = wg_matmul_t(x, w, false, true);
+    s->y[2] = wg_matmul(wg_tanh(x), w);
+    s->y[3] = wg_matmul(h, w);
+    s->y[4] = s->y[0];
+    s->y[5] = wg_matmul(wg_const(s->tape, WG_F64, WG_SHAPE(2, 4), 0.5), w);
+    s->next[0] = wg_tanh(wg_add(s->y[0], h));
+    s->sum[0] = wg_matmul_t(x, h, true, false);
+    s->sum[1] = wg_matmul_t(x, x, true, false);
+    s->sum[2] = wg_sum_axis(h, 0, false);
+    s->sum[3] = wg_sum_axis(x, 0, false);
+    s->sum[4] = wg_matmul_t(h, s->next[0], true, false);
+}
+
+static int case_products(given *g, wg_var *out)
+{
+    wg_scan_def d = {.size = sizeof d,
+                     .body = body_products,
+                     .user = g,
+                     .sequences = g->leaf,
+                     .n_sequences = 1,
+                     .init = g->leaf + 1,
+                     .n_carries = 1,
+                     .n_outputs = 6,
+                     .n_sums = 5,
+                     .reverse = g->t == 4};
+    g->scan(g->tape, &d, out, out + 1, out + 7);
+    return 12;
+}
+
 static const struct {
     const char *name;
     case_fn fn;
@@ -391,6 +426,7 @@ static const struct {
     {"dropout", case_dropout},
     {"wide", case_wide},
     {"final", case_final},
+    {"products", case_products},
 };
 
 /* ---- comparing ---- */
