@@ -145,7 +145,19 @@ static void visit(wg_vjp *c)
     wg_here(file, line);
 }
 
-static wg_status seed(wg_tape *tape, wg_var y, const wg_var *gy, wg_var *adjoint)
+/* A var that cannot be had on the tape is an error that the tape keeps: a gradient that is merely
+ * absent would pass for zero. */
+static wg_status check_var(wg_tape *tape, const char *what, int i, wg_var v)
+{
+    if (wg__lift(tape, v) >= 0) return WG_OK;
+    if (tape->status != WG_OK) return tape->status;
+    return wg__tape_fail_v(tape, WG_ESTALE, "grad: %s %d %s", what, i,
+                           wg_is_none(v)  ? "is missing (WG_NONE)"
+                           : v.index >= 0 ? "belongs to a tape that was reset or freed"
+                                          : "is poisoned");
+}
+
+static wg_status seed(wg_tape *tape, int i, wg_var y, const wg_var *gy, wg_var *adjoint)
 {
     int32_t v = wg__lift(tape, y);
     if (v < 0) return tape->status != WG_OK ? tape->status : WG_ESTALE;
@@ -157,7 +169,13 @@ static wg_status seed(wg_tape *tape, wg_var y, const wg_var *gy, wg_var *adjoint
     wg_var g;
     if (gy && !wg_is_none(*gy)) {
         g = *gy;
-        if (!wg_var_ok(g)) return tape->status != WG_OK ? tape->status : WG_ESTALE;
+        if (!wg_var_ok(g)) return check_var(tape, "cotangent of output", i, g);
+        const wg_tape *theirs = wg__tape_of(g), *ours = tape;
+        while (theirs->parent) theirs = theirs->parent;
+        while (ours->parent) ours = ours->parent;
+        if (theirs != ours)
+            return wg__tape_fail_v(
+                tape, WG_EINVAL, "grad: the cotangent of output %d lives on an unrelated tape", i);
         wg_type tg = wg_var_type(g);
         if (tg.dtype != t.dtype || !wg_shape_equal(&tg.shape, &t.shape))
             return wg__tape_fail_v(tape, WG_ESHAPE, "grad: cotangent %s%s for an output %s%s",
@@ -174,18 +192,6 @@ static wg_status seed(wg_tape *tape, wg_var y, const wg_var *gy, wg_var *adjoint
     wg_var *sum = &adjoint[v];
     *sum = wg_is_none(*sum) ? g : wg_record(&wg__op_add, (wg_var[]){*sum, g}, 2, NULL, 0);
     return WG_OK;
-}
-
-/* A var that cannot be had on the tape is an error that the tape keeps: a gradient that is merely
- * absent would pass for zero. */
-static wg_status check_var(wg_tape *tape, const char *what, int i, wg_var v)
-{
-    if (wg__lift(tape, v) >= 0) return WG_OK;
-    if (tape->status != WG_OK) return tape->status;
-    return wg__tape_fail_v(tape, WG_ESTALE, "grad: %s %d %s", what, i,
-                           wg_is_none(v)  ? "is missing (WG_NONE)"
-                           : v.index >= 0 ? "belongs to a tape that was reset or freed"
-                                          : "is poisoned");
 }
 
 wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, int n_x, wg_var *gx,
@@ -221,7 +227,7 @@ wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, 
     }
     mark_reach(tape, first, n_nodes - 1, reach);
     for (int i = 0; i < n_y && status == WG_OK; i++)
-        status = seed(tape, y[i], gy ? &gy[i] : NULL, adjoint);
+        status = seed(tape, i, y[i], gy ? &gy[i] : NULL, adjoint);
     wg_vjp c = {.tape = tape, .reach = reach, .adjoint = adjoint, .n_adjoint = n};
     for (int32_t i = n_nodes - 1; i >= first && status == WG_OK; i--) {
         bool stop = false;

@@ -208,7 +208,7 @@ static wg_status finish(wg_tape *tape, wg_tape **graph, const wg_scan_def *def, 
     for (int i = 0; i < def->n_carries; i++) operands[n++] = def->init[i];
     for (int i = 0; i < g->n_captures; i++) operands[n++] = g->captures[i].outer;
     /* Interning may give another, equal body: the captures are read before. */
-    g->parent = NULL;
+    wg__tape_seal(g);
     status = wg__body_intern(tape, &body);
     if (status == WG_OK) status = wg__scan_append(tape, body, operands, &attr, out);
     wg_free(operands);

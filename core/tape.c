@@ -116,6 +116,12 @@ wg_status wg__body_tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
     return tape_new(parent, out, err);
 }
 
+void wg__tape_seal(wg_tape *tape)
+{
+    tape->parent = NULL;
+    tape->generation = atomic_fetch_add(&slots[tape->slot - 1].generation, 1) + 1;
+}
+
 void wg_tape_free(wg_tape *tape)
 {
     if (!tape) return;

@@ -103,6 +103,9 @@ extern const wg_op wg__op_stop_gradient, wg__op_view_as, wg__op_scan;
 /* tape.c */
 wg_tape *wg__tape_of(wg_var v); /* NULL when stale */
 wg_status wg__body_tape_new(wg_tape *parent, wg_tape **out, wg_error *err);
+/* A body's recording is over: handles to its values become stale, so that none that was kept can
+ * change a list that is shared from now on; nothing is lifted into it any more. */
+void wg__tape_seal(wg_tape *tape);
 wg_var wg__var(const wg_tape *tape, int32_t value);
 /* Appends without shape inference; in[] are values of this tape. Returns the node or NULL (out of
  * memory: the tape is poisoned). */

@@ -876,6 +876,11 @@ static void body_resets(void *user, wg_scan_step *s)
     s->next[0] = wg_const(s->tape, WG_F64, WG_SHAPE(2), 0);
 }
 
+static void body_keeps(void *user, wg_scan_step *s)
+{
+    s->next[0] = *(wg_var *)user = wg_tanh(s->carry[0]);
+}
+
 /* Vars that are nobody's, a tape reset inside its own body: errors that stay with the tape. */
 static void mistakes_stay_with_the_tape(void **state)
 {
@@ -910,6 +915,25 @@ static void mistakes_stay_with_the_tape(void **state)
         assert_non_null(strstr(err.message, i < 2 ? "grad" : "unrelated"));
         wg_tape_reset(tape);
     }
+    wg_var y = wg_sum_all(wg_const(tape, WG_F64, WG_SHAPE(2), 1));
+    assert_int_equal(wg_grad(&y, &theirs, 1, &y, 1, &gx), WG_EINVAL);
+    assert_int_equal(wg_tape_status(tape, NULL), WG_EINVAL);
+    assert_int_equal(wg_tape_status(other, NULL), WG_OK);
+    wg_tape_reset(tape);
+    /* a var kept from a body that is finished: the body is shared, nothing may be added to it */
+    wg_var kept, root = wg_const(tape, WG_F64, WG_SHAPE(2), 1);
+    d = (wg_scan_def){.size = sizeof d,
+                      .body = body_keeps,
+                      .user = &kept,
+                      .init = &root,
+                      .n_carries = 1,
+                      .steps = 2};
+    WGT_OK(wg_scan(tape, &d, &final, NULL, NULL), NULL);
+    assert_false(wg_var_ok(kept));
+    assert_false(wg_var_ok(wg_add(kept, kept)));
+    assert_int_equal(wg_tape_status(tape, NULL), WG_OK);
+    assert_false(wg_var_ok(wg_add(kept, root)));
+    assert_int_equal(wg_tape_status(tape, NULL), WG_ESTALE);
     wg_tape_free(other);
     wg_tape_free(tape);
 }
