@@ -73,8 +73,7 @@ static int hold_out(const cli_args *args, translate_data *data)
     if (wg_corpus_split(data->train, cli_float(args, "hold-out"), (uint64_t)cli_int(args, "seed"),
                         &data->index[0], &data->n[0], &data->index[1], &data->n[1], &err))
         return cli_fail(&err);
-    cli_note(args,
-             "no validation set: %" PRId64 " of %" PRId64 " pairs (%.3g %%) are held out for it",
+    cli_note(args, "no validation set: %" PRId64 " of %" PRId64 " pairs (%.3g %%) held out for it",
              data->n[1], pairs, 100.0 * (double)data->n[1] / (double)pairs);
     return CLI_FINE;
 }
@@ -107,6 +106,11 @@ int translate_data_vocab(const cli_args *args, const translate_data *data, bool 
             wg_vocab_free(vocab[0]);
             return cli_fail(&err);
         }
+        if (wg_vocab_size(vocab[side]) <= WG_SPECIALS) { /* nothing but <unk> to learn from */
+            for (int i = 0; i <= side; i++) wg_vocab_free(vocab[i]);
+            return cli_error("%s: no word occurs %" PRIu64 " times or more (--min-count)",
+                             cli_string(args, file_option[0][side]), least);
+        }
     }
     if (joint) vocab[1] = vocab[0];
     return CLI_FINE;
@@ -131,6 +135,11 @@ static int keep_references(translate_data *data)
     return CLI_FINE;
 }
 
+static double percent(int64_t part, int64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
 int translate_data_encode(const cli_args *args, translate_data *data, wg_vocab *const vocab[2])
 {
     wg_error err = {0};
@@ -144,8 +153,7 @@ int translate_data_encode(const cli_args *args, translate_data *data, wg_vocab *
              " words, of which %.2g %% and %.2g %% are unknown; vocabularies of %" PRId32
              " and %" PRId32,
              p->n, data->pairs[TRANSLATE_VALID]->n, p->start[0][p->n], p->start[1][p->n],
-             100.0 * (double)p->unknown[0] / (double)(p->start[0][p->n] + 1),
-             100.0 * (double)p->unknown[1] / (double)(p->start[1][p->n] + 1),
+             percent(p->unknown[0], p->start[0][p->n]), percent(p->unknown[1], p->start[1][p->n]),
              wg_vocab_size(vocab[0]), wg_vocab_size(vocab[1]));
     return keep_references(data);
 }

@@ -50,7 +50,7 @@ static void test_learns(void **state)
 {
     (void)state;
     learn_once();
-    assert_non_null(strstr(err, "40 of 400 pairs (10 %) are held out"));
+    assert_non_null(strstr(err, "40 of 400 pairs (10 %) held out"));
     assert_true(exists("model/model.npz"));
     assert_true(exists("model/last.npz"));
     cJSON *epoch = last_event("model/log.jsonl", "epoch");

@@ -58,6 +58,8 @@ static void test_texts(void **state)
     no_training("--source three --target bad", "UTF-8", NULL);
     no_training("--source single --target single", "single pair", NULL);
     no_training("--source . --target t", "irectory", NULL);
+    no_training("--source s --target t --min-count 1000000", "s: no word occurs 1000000 times",
+                "--min-count");
     assert_int_equal(shell("gzip -c s > s.gz; head -c 60 s.gz > cut.gz"), 0);
     no_training("--source cut.gz --target t", "cut.gz", NULL);
 }
