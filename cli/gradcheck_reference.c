@@ -160,6 +160,15 @@ static wg_status check_shapes(reference *r, const wg_cell *cell, wg_error *err)
     return status;
 }
 
+/* The indices of element `at`: as a shape, because they are written alike. */
+static wg_shape place_of(const wg_shape *shape, int64_t at)
+{
+    wg_shape place = {.rank = shape->rank};
+    for (int axis = shape->rank; axis-- > 0; at /= shape->dim[axis])
+        place.dim[axis] = at % shape->dim[axis];
+    return place;
+}
+
 /* One row of the table: the largest difference and where it is. */
 static bool compare(const char *name, const wg_tensor *have, const wg_tensor *want,
                     double tolerance)
@@ -182,9 +191,11 @@ static bool compare(const char *name, const wg_tensor *have, const wg_tensor *wa
     bool same = worst <= tolerance;
     printf("  %-8s %-24s %-14s largest difference %.3g", same ? "ok" : "WRONG", name,
            wg_shape_format(&shape, text, sizeof text), worst);
-    if (!same)
-        printf(" at element %lld: %.12g, reference %.12g", (long long)at, wg_tensor_get(have, at),
-               wg_tensor_get(want, at));
+    if (!same) {
+        wg_shape place = place_of(&shape, at);
+        printf(" at %s: %.12g, reference %.12g", wg_shape_format(&place, text, sizeof text),
+               wg_tensor_get(have, at), wg_tensor_get(want, at));
+    }
     putchar('\n');
     return same;
 }
