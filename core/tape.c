@@ -1,60 +1,12 @@
-/* The tape: slots and handles, recording with shape inference, lifting of outer values, poison. */
-#include <pthread.h>
+/* The tape: recording with shape inference, lifting of outer values, poison. */
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "builtin.h"
 #include "tape_internal.h"
 
-/* ---- slots: from small handles to tapes ---- */
-
-enum { MAX_TAPES = 16384, FIRST_NODES = 64 };
-
-/* A handle names a slot and a generation; the generation is raised when the tape is reset or freed,
- * so that an old handle is told from a new one without touching freed memory. */
-static struct slot {
-    _Atomic(wg_tape *) tape;
-    atomic_uint generation;
-} slots[MAX_TAPES];
-static pthread_mutex_t slot_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint32_t slot_hint;
-
-static bool take_slot(wg_tape *tape)
-{
-    bool found = false;
-    pthread_mutex_lock(&slot_lock);
-    for (uint32_t i = 0; i < MAX_TAPES && !found; i++) {
-        uint32_t s = (slot_hint + i) % MAX_TAPES;
-        if (atomic_load(&slots[s].tape)) continue;
-        tape->slot = s + 1;
-        tape->generation = atomic_fetch_add(&slots[s].generation, 1) + 1;
-        atomic_store(&slots[s].tape, tape);
-        slot_hint = s + 1;
-        found = true;
-    }
-    pthread_mutex_unlock(&slot_lock);
-    return found;
-}
-
-static void leave_slot(wg_tape *tape)
-{
-    if (!tape->slot) return;
-    pthread_mutex_lock(&slot_lock);
-    atomic_fetch_add(&slots[tape->slot - 1].generation, 1);
-    atomic_store(&slots[tape->slot - 1].tape, NULL);
-    pthread_mutex_unlock(&slot_lock);
-    tape->slot = 0;
-}
-
-wg_tape *wg__tape_of(wg_var v)
-{
-    if (v.slot == 0 || v.slot > MAX_TAPES) return NULL;
-    struct slot *s = &slots[v.slot - 1];
-    wg_tape *tape = atomic_load(&s->tape);
-    return tape && atomic_load(&s->generation) == v.generation ? tape : NULL;
-}
+enum { FIRST_NODES = 64 };
 
 wg_var wg__var(const wg_tape *tape, int32_t value)
 {
@@ -93,10 +45,10 @@ static wg_status tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
         wg_free(tape);
         return wg_error_set(err, WG_ENOMEM, "tape: out of memory");
     }
-    if (!take_slot(tape)) {
+    if (!wg__slot_take(tape)) {
         wg__arena_free(&tape->arena);
         wg_free(tape);
-        return wg_error_set(err, WG_ELIMIT, "tape: more than %d tapes at once", MAX_TAPES);
+        return wg_error_set(err, WG_ELIMIT, "tape: more than %d tapes at once", WG__MAX_TAPES);
     }
     *out = tape;
     return WG_OK;
@@ -119,13 +71,13 @@ wg_status wg__body_tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
 void wg__tape_seal(wg_tape *tape)
 {
     tape->parent = NULL;
-    tape->generation = atomic_fetch_add(&slots[tape->slot - 1].generation, 1) + 1;
+    wg__slot_renew(tape);
 }
 
 void wg_tape_free(wg_tape *tape)
 {
     if (!tape) return;
-    leave_slot(tape);
+    wg__slot_leave(tape);
     for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
     wg__cache_free(tape->cache);
     wg__intern_free(tape->intern);
@@ -144,7 +96,7 @@ void wg_tape_reset(wg_tape *tape)
         wg_tape_fail(tape, WG_ESTATE, "the tape of a scan's body was reset while it is recorded");
         return;
     }
-    tape->generation = atomic_fetch_add(&slots[tape->slot - 1].generation, 1) + 1;
+    wg__slot_renew(tape);
     for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
     tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = tape->last_leaf = 0;
     wg__arena_reset(&tape->arena);

@@ -100,8 +100,14 @@ typedef struct wg__leaf_attr {
 extern const wg_op wg__op_input, wg__op_tensor, wg__op_const, wg__op_const_data, wg__op_body_in;
 extern const wg_op wg__op_stop_gradient, wg__op_view_as, wg__op_scan;
 
+/* slots.c */
+enum { WG__MAX_TAPES = 16384 };
+wg_tape *wg__tape_of(wg_var v);    /* NULL when stale */
+bool wg__slot_take(wg_tape *tape); /* false when all are taken */
+void wg__slot_leave(wg_tape *tape);
+void wg__slot_renew(wg_tape *tape); /* all handles so far become stale */
+
 /* tape.c */
-wg_tape *wg__tape_of(wg_var v); /* NULL when stale */
 wg_status wg__body_tape_new(wg_tape *parent, wg_tape **out, wg_error *err);
 /* A body's recording is over: handles to its values become stale, so that none that was kept can
  * change a list that is shared from now on; nothing is lifted into it any more. */
