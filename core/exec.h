@@ -148,7 +148,8 @@ struct wg__run {
     void *watch_user;
 };
 
-/* fused.c */
+/* fused_build.c, fused.c */
+enum { WG__MAX_REGS = 512 }; /* of a kernel */
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
                            int32_t n_inputs, const int32_t *outputs, int32_t n_outputs,

@@ -1,10 +1,10 @@
 /* Scan: time as an op.
  *
  * A body is recorded once, on a tape of its own, and run for every step. Outer values used inside a
- * body are lifted to constants by themselves. Five slot kinds: sequences, constants, carries,
- * stacked outputs, sums. The VJP of a scan is another scan, run the other way over saved residuals;
- * as it is ordinary tape, it can be differentiated again. A scan equals the same body unrolled by a
- * C loop, value and gradient. */
+ * body are lifted to constants by themselves; the body's own vars are stale once it is recorded.
+ * Five slot kinds: sequences, constants, carries, stacked outputs, sums. The VJP of a scan is
+ * another scan, run the other way over saved residuals; as it is ordinary tape, it can be
+ * differentiated again. A scan equals the same body unrolled by a C loop, value and gradient. */
 #ifndef WENGERT_SCAN_H
 #define WENGERT_SCAN_H
 

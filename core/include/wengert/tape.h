@@ -36,7 +36,8 @@ static inline bool wg_is_none(wg_var v)
  * than 16384 at once; each body of a recorded scan counts as one. */
 WG_API wg_status wg_tape_new(wg_tape **out, wg_error *err);
 WG_API void wg_tape_free(wg_tape *tape);
-/* Forgets all nodes (compiled programs are kept in the tape's cache); older vars become stale. */
+/* Forgets all nodes (compiled programs are kept in the tape's cache); older vars become stale. The
+ * tape of a scan's body cannot be reset by the body: that poisons it (ESTATE). */
 WG_API void wg_tape_reset(wg_tape *tape);
 /* WG_OK, or the status of the first recording error, with its message in *err. */
 WG_API wg_status wg_tape_status(const wg_tape *tape, wg_error *err);

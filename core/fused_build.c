@@ -1,0 +1,276 @@
+/* Fused kernels: building a group's block instructions (fused.c runs them).
+ *
+ * The iteration shape is collapsed to outer axes and a row. A group with row reductions runs a
+ * whole row at a time; one without runs blocks that fit the first-level cache. Operands that are
+ * not contiguous along the row are expanded into a register first, so that every map kernel sees
+ * plain arrays. */
+#include <string.h>
+
+#include "exec.h"
+
+enum { BLOCK = 1024 };
+
+bool wg__fused_number(const wg__graph *g, int32_t v, double *number)
+{
+    const wg__gnode *n = &g->nodes[g->values[v].node];
+    if (n->op != &wg__op_const) return false;
+    *number = ((const wg__leaf_attr *)n->attr)->value;
+    return true;
+}
+
+typedef struct builder {
+    wg__arena *arena;
+    const wg__graph *g;
+    const int32_t *members;
+    int32_t n_members;
+    const int32_t *inputs, *outputs;
+    int32_t n_inputs, n_outputs;
+    wg_shape shape; /* iteration shape */
+    bool rows;      /* has reductions or one-a-row values */
+    wg__fused *f;
+    int32_t *reg_of; /* per value: register + 1 */
+    int32_t most_regs;
+    int32_t *last; /* per register: last instruction that reads it */
+} builder;
+
+static bool is_row_value(const builder *b, int32_t v)
+{
+    return !wg_shape_equal(&b->g->values[v].type.shape, &b->shape);
+}
+
+/* The row axis stays; outer axes that every operand walks in one stride are merged. */
+static void collapse(builder *b, const wg_view *in, const wg_view *out)
+{
+    wg__fused *f = b->f;
+    int n = b->n_inputs + b->n_outputs, rank = b->shape.rank;
+    int64_t dim[WG_MAX_AXES + 1];
+    int k = 0;
+    if (rank == 0) {
+        f->rank = 0;
+        f->row = 1;
+        for (int i = 0; i < n; i++)
+            memset(i < b->n_inputs ? f->in_stride[i] : f->out_stride[i - b->n_inputs], 0,
+                   sizeof f->in_stride[0]);
+        return;
+    }
+#define STRIDE(i) ((i) < b->n_inputs ? f->in_stride[i] : f->out_stride[(i)-b->n_inputs])
+    for (int axis = 0; axis < rank; axis++) {
+        int64_t d = b->shape.dim[axis];
+        bool row_axis = axis == rank - 1 && b->rows;
+        if (d == 1 && !row_axis) continue;
+        bool merge = k > 0 && !row_axis;
+        for (int i = 0; i < n && merge; i++) {
+            const wg_view *v = i < b->n_inputs ? &in[i] : &out[i - b->n_inputs];
+            int64_t s = v->stride[axis] * (int64_t)wg_dtype_size(v->dtype);
+            merge = STRIDE(i)[k - 1] == s * d;
+        }
+        if (merge) {
+            dim[k - 1] *= d;
+        } else {
+            dim[k++] = d;
+        }
+        for (int i = 0; i < n; i++) {
+            const wg_view *v = i < b->n_inputs ? &in[i] : &out[i - b->n_inputs];
+            STRIDE(i)[k - 1] = v->stride[axis] * (int64_t)wg_dtype_size(v->dtype);
+        }
+    }
+    if (k == 0) {
+        dim[k++] = 1;
+        for (int i = 0; i < n; i++) STRIDE(i)[0] = 0;
+    }
+    f->rank = k - 1;
+    f->row = dim[k - 1];
+    for (int axis = 0; axis < k - 1; axis++) f->dim[axis] = dim[axis];
+    for (int i = 0; i < n; i++) {
+        int64_t along = STRIDE(i)[k - 1];
+        STRIDE(i)[WG_MAX_AXES] = along;
+    }
+#undef STRIDE
+}
+
+static int32_t new_reg(builder *b, wg__reg_kind kind, wg_dtype dtype)
+{
+    wg__fused *f = b->f;
+    if (f->n_regs == b->most_regs) return -1;
+    f->regs[f->n_regs] = (wg__reg){.kind = kind, .dtype = dtype, .scratch = -1};
+    b->last[f->n_regs] = -1;
+    return f->n_regs++;
+}
+
+static bool give_inputs(builder *b)
+{
+    wg__fused *f = b->f;
+    for (int i = 0; i < b->n_inputs; i++) {
+        int32_t v = b->inputs[i];
+        wg_dtype dtype = b->g->values[v].type.dtype;
+        double number;
+        bool constant = wg__fused_number(b->g, v, &number);
+        int64_t along = f->in_stride[i][WG_MAX_AXES];
+        bool plain = along == (int64_t)wg_dtype_size(dtype) || f->row == 1;
+        int32_t r = new_reg(b, constant ? WG__REG_CONST : plain ? WG__REG_IN : WG__REG_FILL, dtype);
+        if (r < 0) return false;
+        f->regs[r].index = i;
+        if (constant) f->regs[r].value = number;
+        b->reg_of[v] = r + 1;
+    }
+    return true;
+}
+
+static bool is_output(const builder *b, int32_t v, int32_t *which)
+{
+    for (int i = 0; i < b->n_outputs; i++)
+        if (b->outputs[i] == v) {
+            *which = i;
+            return true;
+        }
+    return false;
+}
+
+static bool give_ops(builder *b)
+{
+    wg__fused *f = b->f;
+    const wg__graph *g = b->g;
+    for (int k = 0; k < b->n_members; k++) {
+        const wg__gnode *n = &g->nodes[b->members[k]];
+        int32_t v = n->first_out, which = -1;
+        wg__step_op *op = &f->ops[f->n_ops];
+        memset(op, 0, sizeof *op);
+        op->op = n->op;
+        op->attr = n->attr;
+        op->n_in = n->n_in;
+        op->reduce = (n->op->traits & WG_OP_REDUCE) != 0;
+        op->row = b->rows && !op->reduce && is_row_value(b, v);
+        bool one = op->reduce || op->row;
+        op->out_dtype = g->values[v].type.dtype;
+        op->dtype = g->values[n->in[n->n_in == 3 ? 1 : 0]].type.dtype;
+        for (int j = 0; j < n->n_in; j++) {
+            op->in[j] = b->reg_of[n->in[j]] - 1;
+            if (op->in[j] < 0) return false;
+            const wg__reg *r = &f->regs[op->in[j]];
+            op->temp[j] = -1;
+            if (!one && (r->kind == WG__REG_ROW || r->kind == WG__REG_ROW_OUT)) {
+                op->expand[j] = 1;
+                op->temp[j] = new_reg(b, WG__REG_BLOCK, r->dtype);
+                if (op->temp[j] < 0) return false;
+                b->last[op->temp[j]] = f->n_ops;
+            }
+            b->last[op->in[j]] = f->n_ops;
+        }
+        bool out = is_output(b, v, &which);
+        op->out = new_reg(
+            b, one ? (out ? WG__REG_ROW_OUT : WG__REG_ROW) : (out ? WG__REG_OUT : WG__REG_BLOCK),
+            op->out_dtype);
+        if (op->out < 0) return false;
+        if (out) f->regs[op->out].index = which;
+        b->last[op->out] = f->n_ops;
+        b->reg_of[v] = op->out + 1;
+        f->n_ops++;
+    }
+    return true;
+}
+
+/* Scratch of registers: reused as soon as the last reader is past; constants keep theirs. */
+static void give_scratch(builder *b)
+{
+    wg__fused *f = b->f;
+    int64_t top = 0, spare[WG__MAX_REGS];
+    /* A row of no elements still needs room for what it is reduced to. */
+    size_t cell = ((size_t)(f->block > 0 ? f->block : 1) * 8 + 63) & ~(size_t)63;
+    int n_spare = 0;
+#define TAKE(reg) \
+    (f->regs[reg].scratch = n_spare ? spare[--n_spare] : (top += (int64_t)cell) - (int64_t)cell)
+    for (int r = 0; r < f->n_regs; r++)
+        if (f->regs[r].kind == WG__REG_CONST || f->regs[r].kind == WG__REG_FILL) TAKE(r);
+    for (int k = 0; k < f->n_ops; k++) {
+        wg__step_op *op = &f->ops[k];
+        for (int j = 0; j < op->n_in; j++)
+            if (op->expand[j]) TAKE(op->temp[j]);
+        wg__reg *out = &f->regs[op->out];
+        if (out->kind == WG__REG_BLOCK || out->kind == WG__REG_ROW) TAKE(op->out);
+        for (int r = 0; r < f->n_regs; r++)
+            if (b->last[r] == k && f->regs[r].scratch >= 0 && f->regs[r].kind != WG__REG_CONST &&
+                f->regs[r].kind != WG__REG_FILL)
+                spare[n_spare++] = f->regs[r].scratch;
+    }
+#undef TAKE
+    f->scratch = (size_t)top;
+}
+
+wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
+                           int32_t n_members, const int32_t *inputs, const wg_view *in_views,
+                           int32_t n_inputs, const int32_t *outputs, int32_t n_outputs,
+                           int32_t *reg_of)
+{
+    builder b = {.arena = arena,
+                 .g = g,
+                 .members = members,
+                 .n_members = n_members,
+                 .inputs = inputs,
+                 .outputs = outputs,
+                 .n_inputs = n_inputs,
+                 .n_outputs = n_outputs,
+                 .reg_of = reg_of,
+                 .most_regs = n_inputs + 5 * n_members}; /* results, and four expanded operands */
+    if (b.most_regs > WG__MAX_REGS) b.most_regs = WG__MAX_REGS;
+    wg__fused *f = wg__arena_calloc(arena, 1, sizeof *f);
+    wg_view *views = wg_calloc((size_t)(n_inputs + n_outputs) + 1, sizeof *views);
+    b.last = wg_calloc((size_t)b.most_regs + 1, sizeof *b.last);
+    b.f = f;
+    bool ok = f && views && b.last;
+    if (ok) {
+        f->regs = wg__arena_calloc(arena, (size_t)b.most_regs + 1, sizeof *f->regs);
+        f->ops = wg__arena_calloc(arena, (size_t)n_members, sizeof *f->ops);
+        f->in_stride = wg__arena_calloc(arena, (size_t)n_inputs + 1, sizeof *f->in_stride);
+        f->out_stride = wg__arena_calloc(arena, (size_t)n_outputs + 1, sizeof *f->out_stride);
+        ok = f->regs && f->ops && f->in_stride && f->out_stride;
+    }
+    if (!ok) goto done;
+    f->n_in = n_inputs;
+    f->n_out = n_outputs;
+    /* The iteration shape: that of a reduction's operand, else the largest result. */
+    int64_t most = -1;
+    for (int k = 0; k < n_members; k++) {
+        const wg__gnode *n = &g->nodes[members[k]];
+        bool reduce = (n->op->traits & WG_OP_REDUCE) != 0;
+        const wg_shape *s = &g->values[reduce ? n->in[0] : n->first_out].type.shape;
+        /* By reductions first: rows of no elements are fewer than their results. */
+        if (reduce ? !b.rows : !b.rows && wg_shape_count(s) > most) {
+            most = wg_shape_count(s);
+            b.shape = *s;
+        }
+        b.rows |= reduce;
+    }
+    for (int i = 0; i < n_inputs + n_outputs; i++) {
+        int32_t v = i < n_inputs ? inputs[i] : outputs[i - n_inputs];
+        const wg_shape *s = &g->values[v].type.shape;
+        wg_view *view = &views[i];
+        view->dtype = g->values[v].type.dtype;
+        view->shape = b.shape;
+        int64_t contiguous[WG_MAX_AXES], run = 1;
+        for (int a = s->rank - 1; a >= 0; a--) {
+            contiguous[a] = run;
+            run *= s->dim[a];
+        }
+        const int64_t *stride = i < n_inputs ? in_views[i].stride : contiguous;
+        /* A reduction that drops its axis gives one value a row all the same. */
+        bool dropped = i >= n_inputs && s->rank == b.shape.rank - 1 && b.rows;
+        int shift = dropped ? 0 : b.shape.rank - s->rank;
+        for (int a = 0; a < b.shape.rank; a++) {
+            int from = a - shift;
+            bool there =
+                from >= 0 && from < s->rank && s->dim[from] == b.shape.dim[a] && s->dim[from] != 1;
+            view->stride[a] = there ? stride[from] : 0;
+        }
+    }
+    collapse(&b, views, views + n_inputs);
+    f->block = f->row;
+    if (!b.rows && f->block > BLOCK) f->block = BLOCK;
+    ok = give_inputs(&b) && give_ops(&b);
+    if (ok) give_scratch(&b);
+done:
+    wg_free(views);
+    for (int i = 0; i < n_inputs; i++) reg_of[inputs[i]] = 0;
+    for (int k = 0; k < n_members; k++) reg_of[g->nodes[members[k]].first_out] = 0;
+    wg_free(b.last);
+    return ok ? f : NULL;
+}
