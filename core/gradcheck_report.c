@@ -7,6 +7,12 @@
 
 enum { EQUATION_LINES = 200 };
 
+/* printf shows the sign of a NaN, which means nothing. */
+static double unsigned_nan(double x)
+{
+    return isnan(x) ? (double)NAN : x;
+}
+
 static const char *verdict_name(wg_gradcheck_verdict verdict)
 {
     switch (verdict) {
@@ -47,7 +53,7 @@ static void put_table(wg__text *t, const wg__gc *g, const wg_gradcheck_report *r
         wg__text_put(t, " %-14s %9" PRId64 " %7" PRId64 " %7" PRId64 "  ",
                      wg_shape_format(&s, shape, sizeof shape), r->checked, r->wrong, r->kinks);
         if (r->checked - r->kinks > 0)
-            wg__text_put(t, "%.3g\n", r->worst_error);
+            wg__text_put(t, "%.3g\n", unsigned_nan(r->worst_error));
         else
             wg__text_put(t, "-\n");
     }
@@ -64,8 +70,8 @@ static void put_worst(wg__text *t, const wg__gc *g, const wg_gradcheck_report *r
         put_place(t, &shape, r->worst_index);
     else
         wg__text_put(t, " along a random direction");
-    wg__text_put(t, ": analytic %.17g, numeric %.17g, error %.3g\n", r->analytic, r->numeric,
-                 r->worst_error);
+    wg__text_put(t, ": analytic %.17g, numeric %.17g, error %.3g\n", unsigned_nan(r->analytic),
+                 unsigned_nan(r->numeric), r->worst_error);
     if (!isfinite(r->analytic))
         wg__text_put(t, "  the analytic gradient is not a finite number\n");
     else if (!isfinite(r->numeric))
