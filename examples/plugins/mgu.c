@@ -4,7 +4,8 @@
  *     wengert gradcheck --plugin ./mgu.so --cell mgu
  *     wengert translate train --plugin ./mgu.so --cell mgu --source F --target F --out DIR
  *
- * It links with nothing of wengert. examples/mgu_cell.c compiles this very file into a program. */
+ * It links with nothing of wengert. examples/mgu_cell.c is the same cell in a program of its own.
+ */
 #define WENGERT_PLUGIN
 #include <wengert.h>
 
