@@ -69,9 +69,9 @@ int translate_log_report(translate_training *t)
     wg_jsonlog_int(t->log, "epoch", (int64_t)at.epoch + 1);
     wg_jsonlog_number(t->log, "epoch_share",
                       per((double)at.position, (double)wg_batcher_count(t->batcher)));
-    put_sums(t, &t->report);
+    put_sums(t, &t->at.report);
     put_programs(t);
-    t->report = (translate_sums){0};
+    t->at.report = (translate_sums){0};
     return end_event(t);
 }
 
@@ -134,7 +134,7 @@ static double time_left(const translate_training *t, double share)
 void translate_show(translate_training *t)
 {
     if (!cli_progress_due(&t->line)) return;
-    const translate_sums *sums = t->report.updates ? &t->report : &t->at.epoch;
+    const translate_sums *sums = t->at.report.updates ? &t->at.report : &t->at.epoch;
     const wg_batch_state at = wg_batcher_tell(t->batcher);
     double share = per((double)at.position, (double)wg_batcher_count(t->batcher));
     double left = time_left(t, share);

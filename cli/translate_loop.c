@@ -41,12 +41,12 @@ static int update(translate_training *t, const wg_batch *b)
     double seconds = translate_now() - begin;
     wg_schedule_step(&t->schedule);
     t->at.updates++;
-    t->skipped_in_a_row = r.finite ? 0 : t->skipped_in_a_row + 1;
-    if (t->skipped_in_a_row == NOT_FINITE_LIMIT)
+    t->at.skipped_in_a_row = r.finite ? 0 : t->at.skipped_in_a_row + 1;
+    if (t->at.skipped_in_a_row == NOT_FINITE_LIMIT)
         return cli_error("loss or gradient were not finite in %d updates in a row; a smaller --lr "
                          "or --clip may help",
                          NOT_FINITE_LIMIT);
-    add(&t->report, &r, seconds);
+    add(&t->at.report, &r, seconds);
     add(&t->at.epoch, &r, seconds);
     return CLI_FINE;
 }
@@ -78,12 +78,23 @@ static int check_in(translate_training *t, int64_t epoch, bool complete, transla
     return status;
 }
 
+/* Is the training over, after the epochs that are done and validated? */
+static ending at_end(const translate_training *t)
+{
+    int64_t epoch = t->schedule.epoch, stop = cli_int(t->args, "early-stopping");
+    /* BLEU near 0 is noise: while perplexity falls, the training has not come to its end. */
+    int64_t last = t->at.best_epoch;
+    if (t->schedule.best_epoch > last) last = t->schedule.best_epoch;
+    if (epoch >= cli_int(t->args, "epochs")) return EPOCHS;
+    return stop > 0 && epoch - last >= stop ? EARLY : GOING_ON;
+}
+
 /* The end of an epoch; *end says what follows. */
 static int end_epoch(translate_training *t, ending *end)
 {
     translate_score score = {0};
     int64_t epoch = (int64_t)wg_batcher_tell(t->batcher).epoch; /* the batcher is at the next one */
-    t->report = (translate_sums){0};                            /* the line of the epoch says it */
+    t->at.report = (translate_sums){0};                         /* the line of the epoch says it */
     int status = check_in(t, epoch, true, &score);
     if (status == cli_interrupted() && status != CLI_FINE) {
         /* Not validated, so this epoch is not over: its validation is repeated by --resume. */
@@ -98,12 +109,7 @@ static int end_epoch(translate_training *t, ending *end)
         cli_progress_log(&t->line, "learning rate %.4g -> %.4g", old,
                          wg_schedule_rate(&t->schedule));
     t->at.epoch = (translate_sums){0};
-    int64_t stop = cli_int(t->args, "early-stopping");
-    /* BLEU near 0 is noise: while perplexity falls, the training has not come to its end. */
-    int64_t last = t->at.best_epoch;
-    if (t->schedule.best_epoch > last) last = t->schedule.best_epoch;
-    if (stop > 0 && epoch - last >= stop) *end = EARLY;
-    if (epoch >= cli_int(t->args, "epochs")) *end = EPOCHS;
+    *end = at_end(t);
     return *end == GOING_ON ? translate_save_last(t) : CLI_FINE;
 }
 
@@ -184,11 +190,12 @@ int translate_loop(translate_training *t)
     ending end = GOING_ON;
     const wg_batch_state at = wg_batcher_tell(t->batcher);
     int status = translate_log_start(t);
-    /* Interrupted in a validation: it comes first then. */
-    if (status == CLI_FINE && at.epoch > 0 && at.position == 0 && t->at.epoch.updates > 0)
+    /* Interrupted in a validation (the schedule counts epochs that are done with theirs): it comes
+     * first then. A training that was over is not begun anew. */
+    if (status == CLI_FINE && at.position == 0 && t->schedule.epoch < (int64_t)at.epoch)
         status = end_epoch(t, &end);
-    else if ((int64_t)at.epoch >= cli_int(t->args, "epochs"))
-        end = EPOCHS;
+    else
+        end = at_end(t);
     while (status == CLI_FINE && end == GOING_ON) status = step(t, &end);
     if (status == CLI_FINE) status = finish(t, end);
     cli_progress_end(&t->line);

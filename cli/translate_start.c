@@ -270,7 +270,9 @@ static int open_log(translate_training *t)
     char path[4096];
     wg_error err = {0};
     snprintf(path, sizeof path, "%s/" TRANSLATE_LOG_NAME, t->dir);
-    return wg_jsonlog_open(path, !t->resumed, &t->log, &err) ? cli_fail(&err) : CLI_FINE;
+    wg_status status = t->resumed ? wg_jsonlog_resume(path, t->at.log_bytes, &t->log, &err)
+                                  : wg_jsonlog_open(path, true, &t->log, &err);
+    return status ? cli_fail(&err) : CLI_FINE;
 }
 
 static void free_training(translate_training *t)

@@ -29,10 +29,13 @@ typedef struct translate_score {
 /* What must outlive an interruption besides parameters, optimiser and schedule. */
 typedef struct translate_progress {
     int64_t updates;
-    translate_sums epoch; /* of the epoch that is going on */
-    translate_score best; /* of the model in model.npz */
-    int64_t best_epoch;   /* 0 = there is none yet */
-    double seconds;       /* spent in all runs so far */
+    translate_sums epoch;     /* of the epoch that is going on */
+    translate_sums report;    /* since the last line of the log */
+    int64_t skipped_in_a_row; /* updates whose gradient was not finite */
+    translate_score best;     /* of the model in model.npz */
+    int64_t best_epoch;       /* 0 = there is none yet */
+    double seconds;           /* spent in all runs so far */
+    int64_t log_bytes;        /* of log.jsonl, when this was saved; 0 = not known */
 } translate_progress;
 
 typedef struct translate_training {
@@ -50,11 +53,9 @@ typedef struct translate_training {
     wg_jsonlog *log;
     cli_progress line;
     translate_progress at;
-    translate_sums report;    /* since the last line of the log */
-    double started, saved;    /* monotonic seconds: of this run, of the last saving */
-    double valid_seconds;     /* how long a validation takes; a guess before the first */
-    double save_seconds;      /* how long it takes to write both files; a guess before the first */
-    int64_t skipped_in_a_row; /* updates whose gradient was not finite */
+    double started, saved; /* monotonic seconds: of this run, of the last saving */
+    double valid_seconds;  /* how long a validation takes; a guess before the first */
+    double save_seconds;   /* how long it takes to write both files; a guess before the first */
 } translate_training;
 
 /* translate_start.c */
@@ -75,8 +76,17 @@ int translate_save_model(translate_training *t, const translate_score *score);
 int translate_save_last(translate_training *t);
 /* Takes what translate_save_last added to a model from `state`. */
 int translate_take_last(translate_training *t, const wg_state *state, const char *path);
+
+/* translate_progress.c: t->at and the place in the data. */
+wg_status translate_put_progress(translate_training *t, wg_state *state, wg_error *err);
+wg_status translate_take_progress(translate_training *t, const wg_state *state, const char *path,
+                                  wg_error *err);
+
+/* translate_describe.c */
 /* Adds options and provenance to the model's config.json. */
 int translate_describe(translate_training *t);
+/* Updates, epochs and, unless it is NULL, the score. False: out of memory. */
+bool translate_describe_score(translate_training *t, const translate_score *score);
 /* Are the options and texts those with which `model` was made? A message names what is not. */
 int translate_check_same(const cli_args *args, const translate_data *data,
                          const translate_model *model, const char *path);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <wengert/memory.h>
@@ -59,6 +60,27 @@ wg_status wg_jsonlog_open(const char *path, bool fresh, wg_jsonlog **out, wg_err
     }
     *out = log;
     return WG_OK;
+}
+
+wg_status wg_jsonlog_resume(const char *path, int64_t bytes, wg_jsonlog **out, wg_error *err)
+{
+    wg_status status = wg_jsonlog_open(path, false, out, err);
+    if (status != WG_OK) return status;
+    char last = 0;
+    int fd = (*out)->fd;
+    if (bytes > 0 && wg_jsonlog_tell(*out) > bytes && pread(fd, &last, 1, (off_t)bytes - 1) == 1 &&
+        last == '\n' && ftruncate(fd, (off_t)bytes) != 0) {
+        status = wg__file_error(err, path, "cut", errno);
+        wg_jsonlog_close(*out, NULL);
+        *out = NULL;
+    }
+    return status;
+}
+
+int64_t wg_jsonlog_tell(const wg_jsonlog *log)
+{
+    struct stat info;
+    return fstat(log->fd, &info) == 0 && S_ISREG(info.st_mode) ? (int64_t)info.st_size : -1;
 }
 
 static void put_string(wg_jsonlog *log, const char *text, const char *key)

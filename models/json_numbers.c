@@ -3,14 +3,27 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FORMAT_VERSION = 1 };
 
+/* With 17 digits, from which the same bits are read back: cJSON itself writes 15 of them where
+ * these come near enough. */
 static bool put_number(cJSON *object, const char *name, double number)
 {
-    if (isinf(number)) return cJSON_AddStringToObject(object, name, number > 0 ? "inf" : "-inf");
-    return cJSON_AddNumberToObject(object, name, number);
+    if (isinf(number))
+        return cJSON_AddStringToObject(object, name, number > 0 ? "inf" : "-inf") != NULL;
+    char raw[48], text[48];
+    size_t n = 0;
+    snprintf(raw, sizeof raw, "%.17g", number);
+    for (const char *c = raw; *c; c++) {
+        bool plain = (*c >= '0' && *c <= '9') || *c == '-' || *c == '+' || *c == 'e';
+        /* Anything else is the locale's decimal point, of one byte or more. */
+        if (plain || n == 0 || text[n - 1] != '.') text[n++] = plain ? *c : '.';
+    }
+    text[n] = '\0';
+    return cJSON_AddRawToObject(object, name, text) != NULL;
 }
 
 wg_status wg__json_save(wg_state *state, const char *name, const wg__json_field *fields, int n,

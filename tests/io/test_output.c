@@ -225,6 +225,43 @@ static void test_jsonlog(void **state)
     }
 }
 
+/* A log that is taken up again at an event of before. */
+static void test_jsonlog_resume(void **state)
+{
+    (void)state;
+    wg_error e;
+    wg_jsonlog *log;
+    const char *path = io_path("again.jsonl");
+    WGT_OK(wg_jsonlog_open(path, true, &log, &e), &e);
+    assert_int_equal(wg_jsonlog_tell(log), 0);
+    int64_t at[3];
+    for (int i = 0; i < 3; i++) {
+        wg_jsonlog_begin(log, "report");
+        wg_jsonlog_int(log, "n", i);
+        WGT_OK(wg_jsonlog_end(log, &e), &e);
+        at[i] = wg_jsonlog_tell(log);
+    }
+    WGT_OK(wg_jsonlog_close(log, &e), &e);
+    /* Beyond the end, inside a line, not known: nothing is lost. */
+    const int64_t other[] = {at[2] + 100, at[0] + 3, 0, -7};
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        WGT_OK(wg_jsonlog_resume(path, other[i], &log, &e), &e);
+        assert_int_equal(wg_jsonlog_tell(log), at[2]);
+        WGT_OK(wg_jsonlog_close(log, &e), &e);
+    }
+    WGT_OK(wg_jsonlog_resume(path, at[0], &log, &e), &e);
+    assert_int_equal(wg_jsonlog_tell(log), at[0]);
+    wg_jsonlog_begin(log, "resume");
+    WGT_OK(wg_jsonlog_end(log, &e), &e);
+    WGT_OK(wg_jsonlog_close(log, &e), &e);
+    char *text;
+    size_t size;
+    WGT_OK(wg_file_read(path, 0, &text, &size, &e), &e);
+    assert_string_equal(text, "{\"event\": \"report\", \"n\": 0}\n{\"event\": \"resume\"}\n");
+    wg_free(text);
+    WGT_STATUS(wg_jsonlog_resume(io_path("no/dir"), 1, &log, &e), WG_ENOTFOUND, &e);
+}
+
 static int count(const char *text, const char *part)
 {
     int n = 0;
@@ -289,7 +326,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha256),  cmocka_unit_test(test_atomic),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_jsonlog), cmocka_unit_test(test_heatmap),
+        cmocka_unit_test(test_jsonlog), cmocka_unit_test(test_jsonlog_resume),
+        cmocka_unit_test(test_heatmap),
     };
     return cmocka_run_group_tests(tests, io_setup, io_teardown);
 }

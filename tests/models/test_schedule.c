@@ -140,6 +140,25 @@ static void test_state(void **state)
     wg_state_free(tree);
 }
 
+/* Bit by bit: 15 digits, of which cJSON thinks that they are enough, lose the last bit of every
+ * fifth number, and a comparison with the best of before comes out otherwise then. */
+static void test_state_keeps_every_bit(void **state)
+{
+    (void)state;
+    wg_error err = {WG_OK, ""};
+    wg_schedule s = start(&(wg_schedule_options)WG_SCHEDULE_OPTIONS_INIT), t = s;
+    double x = 17.0 / 3;
+    for (int i = 0; i < 500; i++, x = x * 1.37 - (double)(int64_t)(x * 1.37 / 40) * 39.3) {
+        wg_state *tree;
+        s.best = x;
+        WGT_OK(wg_state_new(&tree, &err), &err);
+        WGT_OK(wg_schedule_save(&s, tree, &err), &err);
+        WGT_OK(wg_schedule_load(&t, tree, &err), &err);
+        assert_memory_equal(&s.best, &t.best, sizeof s.best);
+        wg_state_free(tree);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -171,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_plateau),
         cmocka_unit_test(test_maximise),
         cmocka_unit_test(test_state),
+        cmocka_unit_test(test_state_keeps_every_bit),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

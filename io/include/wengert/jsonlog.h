@@ -17,6 +17,14 @@ typedef struct wg_jsonlog wg_jsonlog;
  * short is ended, so that the next event starts on a line of its own. */
 WG_API wg_status wg_jsonlog_open(const char *path, bool fresh, wg_jsonlog **out, wg_error *err);
 
+/* Opens for appending the log of a run that is taken up again: what was appended after the first
+ * `bytes` of it is cut off, as the run will come by there again. Nothing is cut where no line ends
+ * after `bytes` bytes (another file than before), or when it is 0. */
+WG_API wg_status wg_jsonlog_resume(const char *path, int64_t bytes, wg_jsonlog **out,
+                                   wg_error *err);
+/* Bytes of the log so far, for wg_jsonlog_resume; -1 for what is no file (a pipe). */
+WG_API int64_t wg_jsonlog_tell(const wg_jsonlog *log);
+
 /* An event: begin, members in order, end. The member functions keep the first error (out of memory,
  * a member outside an event, a string that is not UTF-8), which wg_jsonlog_end returns. NaN and
  * infinities, which JSON lacks, are written as null. */
