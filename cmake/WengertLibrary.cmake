@@ -59,8 +59,10 @@ if(kernels)
         target_compile_definitions(wengert_kernels_${isa} PRIVATE WG_ISA_NAME=${isa})
         target_compile_options(wengert_kernels_${isa} PRIVATE
             $<$<CONFIG:Release,RelWithDebInfo>:-O3> -fopenmp-simd -fno-math-errno -fno-trapping-math
-            -ffp-contract=fast ${WENGERT_ISA_FLAGS_${isa}})
+            ${WENGERT_ISA_FLAGS_${isa}})
     endforeach()
+    # Flags of source files come last: behind the -ffp-contract=off of everything else.
+    set_source_files_properties(${kernels} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
 endif()
 
 add_library(wengert_static STATIC ${WENGERT_OBJECTS})

@@ -31,37 +31,64 @@ static inline float wg__float(uint32_t u)
     return x;
 }
 
-/* factor e^(x + low) for |low| much smaller than 1. The low part lets callers hand over an argument
- * of more than f32 precision, which large |x| needs (an error of e in x is one of e in the result);
- * the factor enters before the result can become denormal and lose bits.
- * x = n ln 2 + r with |r| <= ln(2)/2; e^r by the polynomial of Cephes' expf (Moshier); 2^n is
- * multiplied in two halves so that denormal results come out right. */
-static inline float wg__exp_times_f32(float x, float low, float factor)
+/* The smaller, the larger of x and a number; a NaN stays. Written as the vector instructions have
+ * it, whose second operand comes out where a comparison fails. */
+static inline float wg__most_f32(float limit, float x)
+{
+    return limit < x ? limit : x;
+}
+
+static inline float wg__least_f32(float limit, float x)
+{
+    return limit > x ? limit : x;
+}
+
+/* x = n ln 2 + r, |r| <= ln(2)/2. Returns r; the low bits of *t are those of the integer n, and
+ * nothing else of t survives a shift to the place of the exponent. For |x| < 2^20. */
+static inline float wg__exp_reduce_f32(float x, uint32_t *t)
 {
     const float magic = 0x1.8p23f; /* adding it rounds to the nearest integer */
-    x = x > 90.0f ? 90.0f : x;     /* a NaN fails both comparisons and stays */
-    x = x < -120.0f ? -120.0f : x;
-    const float t = x * 0x1.715476p0f + magic;
-    const float n = t - magic;
-    const uint32_t k = wg__bits(t) - wg__bits(magic);
-    float r = x - n * 0x1.62e4p-1f;
-    r = (r - n * 0x1.7f7d1cp-20f) + low;
+    const float shifted = x * 0x1.715476p0f + magic;
+    const float n = shifted - magic;
+    *t = wg__bits(shifted);
+    return (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
+}
+
+/* e^r - 1 for |r| <= ln(2)/2: the polynomial of Cephes' expf (Moshier) */
+static inline float wg__expm1_core_f32(float r)
+{
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r;
-    p = (p + 1.0f) * factor;
-    const uint32_t half = (uint32_t)((int32_t)k >> 1);
-    return p * wg__float((half + 127u) << 23) * wg__float((k - half + 127u) << 23);
+    return p * (r * r) + r;
 }
 
-/* e^x; 1.01 ulp */
+/* p 2^n for n of wg__exp_reduce_f32, in two halves so that denormal results come out right */
+static inline float wg__scale_f32(float p, uint32_t t)
+{
+    const uint32_t half = t >> 1, one = 127u << 23;
+    return p * wg__float((half << 23) + one) * wg__float(((t - half) << 23) + one);
+}
+
+/* factor e^(x + low) for |low| much smaller than 1. The low part lets callers hand over an argument
+ * of more than f32 precision, which large |x| needs (an error of e in x is one of e in the result);
+ * the factor enters before the result can become denormal and lose bits. */
+static inline float wg__exp_times_f32(float x, float low, float factor)
+{
+    uint32_t t;
+    const float r = wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), &t) + low;
+    return wg__scale_f32((wg__expm1_core_f32(r) + 1.0f) * factor, t);
+}
+
+/* e^x; 1.01 ulp, results below 2^-126 included */
 static inline float wg__exp_f32(float x)
 {
-    return wg__exp_times_f32(x, 0.0f, 1.0f);
+    uint32_t t;
+    const float r = wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), &t);
+    return wg__scale_f32(wg__expm1_core_f32(r) + 1.0f, t);
 }
 
 /* ln(1 + f) + k ln 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]: fdlibm's e_logf.c (Sun, 1993). */
@@ -91,14 +118,18 @@ static inline float wg__log_f32(float x)
     return x >= 0.0f ? y : NAN;
 }
 
-/* 1 / (1 + e^-x), by e^-|x| so that both tails keep their relative precision; 2.4 ulp */
+/* 1 / (1 + e^-x) = s / (s + e^r) with e^-x = 2^n e^r and s = 2^-n: nothing overflows, and the
+ * negative tail keeps its relative precision. s is carried 2^24 times as large, so that it is
+ * normal where the result is denormal. 2.5 ulp; above -16: 2.4 */
 static inline float wg__sigmoid_f32(float x)
 {
-    const float e = wg__exp_f32(-fabsf(x));
-    return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+    uint32_t t;
+    const float r = wg__exp_reduce_f32(wg__least_f32(-60.0f, wg__most_f32(105.0f, -x)), &t);
+    const float s = wg__float(((127u + 24u) << 23) - (t << 23));
+    return s / ((s * 0x1p-24f + 1.0f) + wg__expm1_core_f32(r)) * 0x1p-24f;
 }
 
-/* tanh x: Cephes' polynomial near 0, 1 - 2 / (e^2|x| + 1) elsewhere; 1.4 ulp */
+/* tanh x: Cephes' polynomial below 0.625, 1 - 2 / (e^2|x| + 1) elsewhere; 1.4 ulp */
 static inline float wg__tanh_f32(float x)
 {
     const float a = fabsf(x);
@@ -109,7 +140,10 @@ static inline float wg__tanh_f32(float x)
     p = p * z + 1.33314422036e-1f;
     p = p * z - 3.33332819422e-1f;
     const float small = p * z * a + a;
-    const float large = 1.0f - 2.0f / (wg__exp_f32(2.0f * a) + 1.0f);
+    uint32_t t;
+    const float r = wg__exp_reduce_f32(2.0f * wg__most_f32(10.0f, a), &t);
+    const float s = wg__float((t << 23) + (127u << 23));
+    const float large = 1.0f - 2.0f / (s * wg__expm1_core_f32(r) + (s + 1.0f));
     return copysignf(a < 0.625f ? small : large, x);
 }
 
