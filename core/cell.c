@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One length ("4H", "H", "3") at *text, which is moved past it. */
-static wg_status parse_length(const char *whole, const char **text, const int64_t size[3],
-                              int64_t *length, wg_error *err)
+/* One term ("4H", "H", "3") at *text, which is moved past it. */
+static wg_status parse_term(const char *whole, const char **text, const int64_t size[3],
+                            int64_t *length, wg_error *err)
 {
     static const char letters[] = "XHO";
     static const char *const meaning[] = {"input", "hidden", "output"};
@@ -35,12 +35,29 @@ static wg_status parse_length(const char *whole, const char **text, const int64_
     } else if (!digits) {
         return wg_error_set(err, WG_EINVAL,
                             "shape '%.100s': a length is a number, a letter (X input, "
-                            "H hidden, O output size) or both, as in 'X,4H'",
+                            "H hidden, O output size), both, or a sum of these, as in 'X+H,4H'",
                             whole);
     }
     *text = p;
     *length = number;
     return WG_OK;
+}
+
+/* One length, a sum of terms ("X+H"), at *text, which is moved past it. */
+static wg_status parse_length(const char *whole, const char **text, const int64_t size[3],
+                              int64_t *length, wg_error *err)
+{
+    *length = 0;
+    for (;;) {
+        int64_t term;
+        wg_status status = parse_term(whole, text, size, &term, err);
+        if (status) return status;
+        if (term > INT64_MAX - *length)
+            return wg_error_set(err, WG_EOVERFLOW, "shape '%.100s': a length overflows", whole);
+        *length += term;
+        if (**text != '+') return WG_OK;
+        ++*text;
+    }
 }
 
 wg_status wg_cell_shape(const char *text, int64_t input, int64_t hidden, int64_t output,

@@ -1,115 +1,184 @@
-/* One training step of an attentional LSTM translator, the configuration of PyTorch's peer figure:
- * bidirectional encoder of 256 units a direction, decoder of 512, Luong's general attention without
- * input feeding, embeddings of 256, 8000 words on both sides, 64 rows of 14 source and 14 target
- * words; forward, backward, clipping by norm 1, Adam.
+/* wengert-bench seq2seq: one training step of an attentional LSTM translator.
  *
- *     bench_seq2seq [--threads N] [--steps N]
+ * The peer's model (torch_seq2seq.py): bidirectional encoder of 256 units a direction, decoder of
+ * 512, Luong's general attention without input feeding, embeddings of 256, 8000 words on both
+ * sides, 64 rows of 14 source and 14 target words; forward, backward, clipping by norm 1, Adam.
  *
- * Prints one JSON object: milliseconds a step (median) and target words a second. */
-#include <stdio.h>
+ * --lengths: input feeding, and rows of different lengths, counted in words that are not padding.
+ * Lengths are drawn as those of Multi30k's English captions are spread
+ * (docs/results/performance.md): 4 + a gamma-like number, rounded, of mean 12.9 and standard
+ * deviation 4.1, at most 40; the target is the source within a few words. Batches are of 64
+ * sentences of similar length, out of 1024 that are sorted, as the tool makes them; a measurement
+ * is a pass over all sixteen. */
+#include "bench.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include <wengert/memory.h>
 #include <wengert/rng.h>
 #include <wengert/trainer.h>
 
-enum { V = 8000, E = 256, H = 512, B = 64, S = 14, MOST_STEPS = 1000 };
+enum { MOST_WORDS = 40, BATCHES = 16 };
 
-static double seconds(void)
+typedef struct sizes {
+    int64_t V, E, H, B, S;
+} sizes;
+
+typedef struct translator {
+    sizes k;
+    wg_params *params;
+    wg_seq2seq *model;
+    wg_optimizer *optimizer;
+    wg_trainer *trainer;
+    wg_trainer_batch batch[BATCHES];
+    int n_batches;
+    int32_t *ids;     /* three of [MOST_WORDS,B], for every batch the same words */
+    int32_t *lengths; /* [2][sentences] */
+    double words;     /* target words a pass */
+    double all;       /* with padding */
+    wg_trainer_result result;
+} translator;
+
+static void drop(translator *m)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    wg_trainer_free(m->trainer);
+    wg_optimizer_free(m->optimizer);
+    wg_seq2seq_free(m->model);
+    wg_params_free(m->params);
+    wg_free(m->ids);
+    wg_free(m->lengths);
 }
 
-static int by_size(const void *a, const void *b)
+/* The sum of three exponentials is a gamma variable of shape 3: skewed as lengths of captions. */
+static int32_t draw_length(wg_rng *rng)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    double sum = 0;
+    for (int i = 0; i < 3; i++) sum -= log(1 - wg_rng_uniform(rng));
+    double words = 5.8 + 2.37 * sum;
+    return words > MOST_WORDS - 4 ? MOST_WORDS - 4 : (int32_t)lround(words);
 }
 
-static int number(int argc, char **argv, const char *name, int otherwise)
+typedef struct pair {
+    int32_t source, target;
+} pair;
+
+static int by_length(const void *a, const void *b)
 {
-    for (int i = 1; i + 1 < argc; i++)
-        if (strcmp(argv[i], name) == 0) return atoi(argv[i + 1]);
-    return otherwise;
+    const pair *x = a, *y = b;
+    if (x->source != y->source) return x->source < y->source ? -1 : 1;
+    return (x->target > y->target) - (x->target < y->target);
 }
 
-static wg_status measure(int threads, int steps, wg_error *err)
+static wg_status make_batches(translator *m, bool real, wg_error *err)
 {
-    wg_params *params = NULL;
-    wg_seq2seq *model = NULL;
-    wg_optimizer *optimizer = NULL;
-    wg_trainer *trainer = NULL;
+    const int64_t B = m->k.B, most = real ? MOST_WORDS : m->k.S;
+    const int n = real ? BATCHES : 1;
+    m->ids = wg_malloc((size_t)(3 * most * B) * sizeof *m->ids);
+    m->lengths = wg_malloc((size_t)(2 * n * B) * sizeof *m->lengths);
+    pair *sentence = wg_malloc((size_t)(n * B) * sizeof *sentence);
+    if (!m->ids || !m->lengths || !sentence) {
+        wg_free(sentence);
+        return wg_error_set(err, WG_ENOMEM, "no memory for batches");
+    }
+    wg_rng rng;
+    wg_rng_init(&rng, 0, "bench");
+    for (int64_t i = 0; i < 3 * most * B; i++)
+        m->ids[i] = (int32_t)wg_rng_below(&rng, (uint32_t)m->k.V);
+    for (int64_t i = 0; i < n * B; i++) {
+        sentence[i].source = draw_length(&rng);
+        sentence[i].target = sentence[i].source + (int32_t)wg_rng_below(&rng, 7) - 3;
+    }
+    qsort(sentence, (size_t)(n * B), sizeof *sentence, by_length);
+    for (int i = 0; i < n; i++) {
+        int32_t *source = m->lengths + 2 * i * B, *target = source + B;
+        int64_t S = real ? 0 : m->k.S, T = S;
+        for (int64_t b = 0; b < B && real; b++) {
+            source[b] = sentence[i * B + b].source;
+            target[b] = sentence[i * B + b].target;
+            if (source[b] > S) S = source[b];
+            if (target[b] > T) T = target[b];
+            m->words += target[b];
+        }
+        if (!real) m->words += (double)(B * T);
+        m->all += (double)(B * T);
+        m->batch[i] = (wg_trainer_batch){.size = sizeof(wg_trainer_batch),
+                                         .source_steps = S,
+                                         .target_steps = T,
+                                         .rows = B,
+                                         .source = m->ids,
+                                         .source_lengths = real ? source : NULL,
+                                         .target_in = m->ids + most * B,
+                                         .target_out = m->ids + 2 * most * B,
+                                         .target_lengths = real ? target : NULL};
+    }
+    m->n_batches = n;
+    wg_free(sentence);
+    return WG_OK;
+}
+
+static wg_status make(translator *m, const bench_options *o, wg_error *err)
+{
     const wg_seq2seq_config config = {.size = sizeof config,
-                                      .source_vocab = V,
-                                      .target_vocab = V,
-                                      .embed = E,
-                                      .hidden = H,
+                                      .source_vocab = m->k.V,
+                                      .target_vocab = m->k.V,
+                                      .embed = m->k.E,
+                                      .hidden = m->k.H,
                                       .bidirectional = true,
+                                      .input_feeding = o->lengths,
                                       .attention = WG_ATTENTION_GENERAL};
     wg_optimizer_options how = WG_OPTIMIZER_OPTIONS_INIT;
     how.clip_norm = 1;
-    how.threads = threads;
-    wg_trainer_options options = {.size = sizeof options, .threads = threads};
-    static int32_t ids[3][S * B];
-    wg_rng rng;
-    wg_rng_init(&rng, 0, "bench");
-    for (int k = 0; k < 3; k++)
-        for (int i = 0; i < S * B; i++) ids[k][i] = (int32_t)wg_rng_below(&rng, V);
-    const wg_trainer_batch batch = {.size = sizeof batch,
-                                    .source_steps = S,
-                                    .target_steps = S,
-                                    .rows = B,
-                                    .source = ids[0],
-                                    .target_in = ids[1],
-                                    .target_out = ids[2]};
-    wg_status status = wg_params_new(WG_F32, &params, err);
-    if (!status) status = wg_seq2seq_new(params, &config, &model, err);
-    if (!status) status = wg_params_init(params, 1, err);
-    if (!status) status = wg_optimizer_new(params, &how, &optimizer, err);
-    if (!status) status = wg_trainer_new(model, params, optimizer, &options, &trainer, err);
-    wg_trainer_result result;
-    double taken[MOST_STEPS];
-    double began = seconds();
-    if (!status) status = wg_trainer_step(trainer, &batch, 1e-3, &result, err);
-    double first = seconds() - began;
-    for (int i = 0; i < steps && !status; i++) {
-        double start = seconds();
-        status = wg_trainer_step(trainer, &batch, 1e-3, &result, err);
-        taken[i] = seconds() - start;
-    }
-    if (!status) {
-        qsort(taken, (size_t)steps, sizeof *taken, by_size);
-        double median = taken[steps / 2];
-        wg_program_stats stats = {.size = sizeof stats};
-        wg_trainer_program_stats(trainer, &stats);
-        printf("{\"config\": \"seq2seq-attention\", \"threads\": %d, \"ms\": %.2f, "
-               "\"target_tokens_per_s\": %.0f, \"loss\": %.4f, \"norm\": %.4f, "
-               "\"products\": %lld, \"kernels\": %lld, \"instructions\": %lld, "
-               "\"planned_mb\": %.1f, \"compile_ms\": %.1f, \"first_step_ms\": %.1f}\n",
-               threads, median * 1e3, B * S / median, result.loss / result.count, result.norm,
-               (long long)stats.products_a_run, (long long)stats.kernels_a_run,
-               (long long)stats.instructions, (double)stats.bytes_planned / 1e6,
-               (double)stats.compile_ns / 1e6, first * 1e3);
-    }
-    wg_trainer_free(trainer);
-    wg_optimizer_free(optimizer);
-    wg_seq2seq_free(model);
-    wg_params_free(params);
+    how.threads = o->threads;
+    wg_trainer_options options = {.size = sizeof options, .threads = o->threads};
+    wg_status status = make_batches(m, o->lengths, err);
+    if (!status) status = wg_params_new(WG_F32, &m->params, err);
+    if (!status) status = wg_seq2seq_new(m->params, &config, &m->model, err);
+    if (!status) status = wg_params_init(m->params, 1, err);
+    if (!status) status = wg_optimizer_new(m->params, &how, &m->optimizer, err);
+    if (!status)
+        status = wg_trainer_new(m->model, m->params, m->optimizer, &options, &m->trainer, err);
     return status;
 }
 
-int main(int argc, char **argv)
+/* One step, or one over each of the batches. */
+static wg_status pass(void *user, wg_error *err)
 {
-    int threads = number(argc, argv, "--threads", 1), steps = number(argc, argv, "--steps", 7);
-    if (threads < 1 || steps < 1 || steps > MOST_STEPS) {
-        fprintf(stderr, "bench_seq2seq: --threads N and --steps N take numbers from 1 up\n");
-        return 2;
+    translator *m = user;
+    wg_status status = WG_OK;
+    for (int i = 0; i < m->n_batches && !status; i++)
+        status = wg_trainer_step(m->trainer, &m->batch[i], 1e-3, &m->result, err);
+    return status;
+}
+
+wg_status bench_seq2seq(const bench_options *o, wg_error *err)
+{
+    const sizes full = {8000, 256, 512, 64, 14}, tiny = {19, 4, 6, 3, 5};
+    translator m = {.k = o->tiny ? tiny : full};
+    double seconds, began = bench_seconds();
+    wg_status status = make(&m, o, err);
+    if (!status) status = pass(&m, err);
+    double first = bench_seconds() - began;
+    if (!status) status = bench_time(o->steps, pass, &m, &seconds, err);
+    if (!status) {
+        wg_program_stats stats = {.size = sizeof stats};
+        wg_trainer_program_stats(m.trainer, &stats);
+        cJSON *line =
+            bench_line(NULL, o->lengths ? "seq2seq-lengths" : "seq2seq-attention", o->threads);
+        bench_number(line, "ms", seconds / m.n_batches * 1e3, 2);
+        bench_number(line, "target_tokens_per_s", m.words / seconds, 0);
+        if (o->lengths) bench_number(line, "padding", 1 - m.words / m.all, 4);
+        cJSON_AddNumberToObject(line, "steps", o->steps);
+        bench_number(line, "first_step_ms", first * 1e3, 1);
+        bench_number(line, "loss", m.result.loss / m.result.count, 4);
+        cJSON_AddNumberToObject(line, "products", (double)stats.products_a_run);
+        cJSON_AddNumberToObject(line, "kernels", (double)stats.kernels_a_run);
+        cJSON_AddNumberToObject(line, "instructions", (double)stats.instructions);
+        bench_number(line, "planned_mb", (double)stats.bytes_planned * 1e-6, 1);
+        bench_number(line, "compile_ms", (double)stats.compile_ns * 1e-6, 2);
+        status = bench_print(line, err);
     }
-    wg_error err = {WG_OK, ""};
-    if (measure(threads, steps, &err) == WG_OK) return 0;
-    fprintf(stderr, "bench_seq2seq: %s: %s\n", wg_status_name(err.status), err.message);
-    return 1;
+    drop(&m);
+    return status;
 }

@@ -314,13 +314,9 @@ static void symbolic_shapes(void **state)
     (void)state;
     static const struct {
         const char *text, *wanted;
-    } good[] = {{"H", "[5]"},
-                {"X,4H", "[3,20]"},
-                {"3", "[3]"},
-                {"", "[]"},
-                {"2O, H ,X", "[14,5,3]"},
-                {"007H", "[35]"},
-                {"1,2,3,4,5,6", "[1,2,3,4,5,6]"}};
+    } good[] = {{"H", "[5]"},       {"X,4H", "[3,20]"},        {"3", "[3]"},
+                {"", "[]"},         {"2O, H ,X", "[14,5,3]"},  {"007H", "[35]"},
+                {"X+H,H", "[8,5]"}, {"1+2X+O,H+H", "[14,10]"}, {"1,2,3,4,5,6", "[1,2,3,4,5,6]"}};
     char buf[160];
     wg_shape shape;
     wg_error err;
@@ -328,8 +324,8 @@ static void symbolic_shapes(void **state)
         WGT_OK(wg_cell_shape(good[i].text, 3, 5, 7, &shape, &err), &err);
         assert_string_equal(wg_shape_format(&shape, buf, sizeof buf), good[i].wanted);
     }
-    static const char *const bad[] = {",",  "H,", ",H", "Z",   "h",   "HX", "4 H",
-                                      "-1", "0",  "0H", "H;X", "4H4", "\n"};
+    static const char *const bad[] = {",",  "H,",  ",H",  "Z",  "h",  "HX", "4 H",  "-1",   "0",
+                                      "0H", "H;X", "4H4", "\n", "+H", "X+", "X+,H", "X++H", "X+0"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         WGT_STATUS(wg_cell_shape(bad[i], 3, 5, 7, &shape, &err), WG_EINVAL, &err);
     WGT_STATUS(wg_cell_shape(NULL, 3, 5, 7, &shape, &err), WG_EINVAL, &err);
@@ -338,6 +334,7 @@ static void symbolic_shapes(void **state)
     WGT_STATUS(wg_cell_shape("1,1,1,1,1,1,1", 3, 5, 7, &shape, &err), WG_ELIMIT, &err);
     WGT_STATUS(wg_cell_shape("99999999999999999999", 3, 5, 7, &shape, &err), WG_EOVERFLOW, &err);
     WGT_STATUS(wg_cell_shape("4H", 3, INT64_MAX / 2, 7, &shape, &err), WG_EOVERFLOW, &err);
+    WGT_STATUS(wg_cell_shape("2H+X", 3, INT64_MAX / 2, 7, &shape, &err), WG_EOVERFLOW, &err);
     WGT_STATUS(wg_cell_shape("H,H", 3, INT64_MAX / 2, 7, &shape, &err), WG_EOVERFLOW, &err);
 }
 

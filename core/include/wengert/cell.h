@@ -12,7 +12,7 @@
 WG_BEGIN_DECLS
 
 /* Symbolic shapes: lengths separated by commas; each a product of a number and a letter, "X" input
- * size, "H" hidden size, "O" output size: "X,4H", "H", "3". */
+ * size, "H" hidden size, "O" output size, or a sum of such products: "X,4H", "H", "3", "X+H,H". */
 typedef struct wg_cell_state {
     const char *name;  /* "h", "c" */
     const char *shape; /* of one row, e.g. "H" */

@@ -1,0 +1,80 @@
+/* What the parts of wengert-bench share: options, the machine's limits, medians, JSON lines. */
+#ifndef WENGERT_TESTS_BENCH_H
+#define WENGERT_TESTS_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cJSON.h>
+#include <wengert/status.h>
+
+/* A language model to be trained: V words, H units (and that many inputs) in each layer, B rows of
+ * T words. */
+typedef struct bench_config {
+    const char *name;
+    int64_t V, H, layers, B, T;
+} bench_config;
+
+/* The four of the results, or "tiny"; NULL for another name. i counts from 0, NULL past the end. */
+const bench_config *bench_find_config(const char *name);
+const bench_config *bench_config_at(int i);
+
+typedef struct bench_options {
+    const char *config; /* NULL = all of them */
+    const char *cell;   /* NULL = the command's own */
+    const char *plugin; /* NULL = none */
+    int threads, steps;
+    bool bf16;     /* products in bf16 */
+    bool compiled; /* compile once and run, in place of recording each step */
+    bool lengths;  /* seq2seq: real lengths and input feeding */
+    bool tiny;     /* sizes for a test */
+    bool dump;     /* hand: also print gradients' norms */
+} bench_options;
+
+/* ---- Time (bench_time.c) ---- */
+
+double bench_seconds(void);
+/* Sorts in place; the mean of the two middle ones for an even n. */
+double bench_median(double *values, int n);
+
+/* Median seconds of `steps` calls after one that is not counted; the first status but WG_OK ends
+ * it. */
+wg_status bench_time(int steps, wg_status (*step)(void *user, wg_error *err), void *user,
+                     double *median, wg_error *err);
+/* Median seconds a call of something short: each of `steps` samples lasts at least 10 ms. */
+wg_status bench_time_short(int steps, wg_status (*step)(void *user, wg_error *err), void *user,
+                           double *median, wg_error *err);
+
+/* ---- The machine (bench_machine.c) ---- */
+
+/* Multiply-adds in f32 of one core, in GFLOP/s, and GB/s that `threads` threads read from memory:
+ * the best of several tries of the best instruction set. Measured at the first call and kept. */
+double bench_peak(void);
+double bench_bandwidth(int threads);
+
+/* ---- JSON lines (bench_report.c) ---- */
+
+/* An object with what every line says: who, commit, instruction set, threads, limits. */
+cJSON *bench_line(const char *peer, const char *what, int threads);
+/* A number rounded to `digits` places after the point. */
+void bench_number(cJSON *line, const char *name, double value, int digits);
+/* "gflops" and its share of the peak of as many cores as threads. */
+void bench_flops(cJSON *line, double flops, double seconds, int threads);
+/* "gb_per_s" and its share of the bandwidth. */
+void bench_bytes(cJSON *line, double bytes, double seconds, int threads);
+/* Prints and frees it. */
+wg_status bench_print(cJSON *line, wg_error *err);
+
+/* ---- Commands: one file each ---- */
+
+wg_status bench_train(const bench_options *options, wg_error *err);
+wg_status bench_hand(const bench_options *options, wg_error *err);
+wg_status bench_seq2seq(const bench_options *options, wg_error *err);
+wg_status bench_decode(const bench_options *options, wg_error *err);
+wg_status bench_ops(const bench_options *options, wg_error *err);
+wg_status bench_record(const bench_options *options, wg_error *err);
+wg_status bench_scale(const bench_options *options, wg_error *err);
+wg_status bench_memory(const bench_options *options, wg_error *err);
+
+#endif

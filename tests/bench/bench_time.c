@@ -1,0 +1,62 @@
+/* Clocks and medians. */
+#include "bench.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include <wengert/memory.h>
+
+double bench_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, by_size);
+    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static wg_status sample(int steps, int64_t calls, wg_status (*step)(void *user, wg_error *err),
+                        void *user, double *median, wg_error *err)
+{
+    double *taken = wg_malloc((size_t)steps * sizeof *taken);
+    wg_status status = taken ? WG_OK : wg_error_set(err, WG_ENOMEM, "no memory for times");
+    for (int i = 0; i < steps && !status; i++) {
+        double start = bench_seconds();
+        for (int64_t k = 0; k < calls && !status; k++) status = step(user, err);
+        taken[i] = (bench_seconds() - start) / (double)calls;
+    }
+    if (!status) *median = bench_median(taken, steps);
+    wg_free(taken);
+    return status;
+}
+
+wg_status bench_time(int steps, wg_status (*step)(void *user, wg_error *err), void *user,
+                     double *median, wg_error *err)
+{
+    wg_status status = step(user, err);
+    return status ? status : sample(steps, 1, step, user, median, err);
+}
+
+wg_status bench_time_short(int steps, wg_status (*step)(void *user, wg_error *err), void *user,
+                           double *median, wg_error *err)
+{
+    const double enough = 0.01;
+    wg_status status = step(user, err);
+    for (int64_t calls = 1; !status; calls *= 2) {
+        double start = bench_seconds();
+        for (int64_t k = 0; k < calls && !status; k++) status = step(user, err);
+        if (status || bench_seconds() - start < enough) continue;
+        return sample(steps, calls, step, user, median, err);
+    }
+    return status;
+}
