@@ -1,6 +1,6 @@
 /* Minibatches: the plan of an epoch (which sentences stand together, in which order) is made at its
  * start; batches are then filled one by one. */
-#include <wengert/batch.h>
+#include "batch_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,17 +12,6 @@
 
 #include "shuffle.h"
 
-struct wg_batcher {
-    const wg_pairs *pairs;
-    wg_batch_options o;
-    wg_batch_state state;
-    int64_t *order; /* pairs->n: sentences, batch after batch */
-    int64_t *start; /* n_batches + 1 offsets into order (room for n + 1) */
-    int64_t *batch; /* n_batches: in which order they are handed out (room for n) */
-    int64_t n_batches;
-    int64_t cells, real; /* of the epoch, padded and not */
-};
-
 typedef struct key {
     int64_t first, second, place, index;
 } key;
@@ -33,7 +22,7 @@ const char *wg_batch_order_name(wg_batch_order order)
     return (int)order >= 0 && (size_t)order < sizeof name / sizeof *name ? name[order] : NULL;
 }
 
-static wg_status no_memory(wg_error *err)
+wg_status wg__batch_no_memory(wg_error *err)
 {
     return wg_error_set(err, WG_ENOMEM, "batches: out of memory");
 }
@@ -44,12 +33,12 @@ static int64_t round_up(int64_t n, int64_t multiple)
 }
 
 /* Lengths as the model sees them: </s> counts where it is added. */
-static int64_t source_length(const wg_batcher *b, int64_t i)
+int64_t wg__batch_source_length(const wg_batcher *b, int64_t i)
 {
     return b->pairs->start[0][i + 1] - b->pairs->start[0][i] + (b->o.source_eos ? 1 : 0);
 }
 
-static int64_t target_length(const wg_batcher *b, int64_t i)
+int64_t wg__batch_target_length(const wg_batcher *b, int64_t i)
 {
     return b->pairs->sides == 2 ? b->pairs->start[1][i + 1] - b->pairs->start[1][i] + 1 : 0;
 }
@@ -65,7 +54,8 @@ static int compare_keys(const void *x, const void *y)
 static void sort_run(const wg_batcher *b, int64_t *order, int64_t n, key *keys)
 {
     for (int64_t i = 0; i < n; i++) {
-        int64_t src = source_length(b, order[i]), tgt = target_length(b, order[i]);
+        int64_t src = wg__batch_source_length(b, order[i]),
+                tgt = wg__batch_target_length(b, order[i]);
         keys[i] = (key){0, 0, i, order[i]};
         switch (b->o.order) {
         case WG_BATCH_SRC: keys[i].first = src; break;
@@ -92,8 +82,8 @@ static int64_t batch_rows(const wg_batcher *b, int64_t begin, int64_t end)
         return end - begin < b->o.batch_size ? end - begin : b->o.batch_size;
     int64_t longest = 0, rows = 0;
     while (begin + rows < end) {
-        int64_t src = padded(source_length(b, b->order[begin + rows]), b->o.src_multiple);
-        int64_t tgt = padded(target_length(b, b->order[begin + rows]), b->o.tgt_multiple);
+        int64_t src = padded(wg__batch_source_length(b, b->order[begin + rows]), b->o.src_multiple);
+        int64_t tgt = padded(wg__batch_target_length(b, b->order[begin + rows]), b->o.tgt_multiple);
         int64_t wider = src > longest ? src : longest;
         if (b->pairs->sides == 2 && tgt > wider) wider = tgt;
         /* A sentence longer than a batch still gets one, alone. */
@@ -105,13 +95,13 @@ static int64_t batch_rows(const wg_batcher *b, int64_t begin, int64_t end)
     return rows;
 }
 
-static void measure(const wg_batcher *b, int64_t begin, int64_t rows, int64_t *S, int64_t *T,
-                    int64_t *src_tokens, int64_t *tgt_tokens)
+void wg__batch_measure(const wg_batcher *b, int64_t begin, int64_t rows, int64_t *S, int64_t *T,
+                       int64_t *src_tokens, int64_t *tgt_tokens)
 {
     *S = *T = *src_tokens = *tgt_tokens = 0;
     for (int64_t k = 0; k < rows; k++) {
-        int64_t src = source_length(b, b->order[begin + k]);
-        int64_t tgt = target_length(b, b->order[begin + k]);
+        int64_t src = wg__batch_source_length(b, b->order[begin + k]);
+        int64_t tgt = wg__batch_target_length(b, b->order[begin + k]);
         if (src > *S) *S = src;
         if (tgt > *T) *T = tgt;
         *src_tokens += src;
@@ -121,30 +111,43 @@ static void measure(const wg_batcher *b, int64_t begin, int64_t rows, int64_t *S
     *T = b->pairs->sides == 2 ? padded(*T, b->o.tgt_multiple) : 0;
 }
 
+/* Room for the plan of so many pairs. */
+static bool reserve(wg_batcher *b, int64_t n)
+{
+    if (n <= b->room && b->order) return true;
+    wg_free(b->order);
+    wg_free(b->start);
+    wg_free(b->batch);
+    b->order = wg_reallocarray(NULL, (size_t)n, sizeof *b->order);
+    b->start = wg_reallocarray(NULL, (size_t)n + 1, sizeof *b->start);
+    b->batch = wg_reallocarray(NULL, (size_t)n, sizeof *b->batch);
+    b->room = b->order && b->start && b->batch ? n : 0;
+    return b->room == n;
+}
+
 /* Morishita et al. 2017, algorithm 1: shuffle or sort, cut, shuffle the batches. */
-static wg_status plan_epoch(wg_batcher *b, wg_error *err)
+wg_status wg__batch_plan(wg_batcher *b, const char *name, wg_error *err)
 {
     int64_t n = b->pairs->n;
     bool sorted = b->o.order != WG_BATCH_SHUFFLE && b->o.order != WG_BATCH_IN_ORDER;
     int64_t window = b->o.window > 0 && sorted && b->o.window < n ? b->o.window : n;
     key *keys = NULL;
+    b->n_batches = b->cells = b->real = b->at = b->rows_done = 0;
+    if (!reserve(b, n)) return wg__batch_no_memory(err);
     if (sorted) {
         keys = wg_reallocarray(NULL, (size_t)window, sizeof *keys);
-        if (!keys) return no_memory(err);
+        if (!keys) return wg__batch_no_memory(err);
     }
     wg_rng rng;
-    char stream[48];
-    snprintf(stream, sizeof stream, "io.batch.%" PRIu64, b->state.epoch);
-    wg_rng_init(&rng, b->o.seed, stream);
+    wg_rng_init(&rng, b->o.seed, name);
     for (int64_t i = 0; i < n; i++) b->order[i] = i;
     if (b->o.order != WG_BATCH_IN_ORDER) wg__shuffle(b->order, n, &rng);
-    b->n_batches = b->cells = b->real = 0;
     for (int64_t begin = 0; begin < n; begin += window) {
         int64_t end = n - begin < window ? n : begin + window;
         if (sorted) sort_run(b, b->order + begin, end - begin, keys);
         for (int64_t at = begin; at < end;) {
             int64_t rows = batch_rows(b, at, end), S, T, src, tgt;
-            measure(b, at, rows, &S, &T, &src, &tgt);
+            wg__batch_measure(b, at, rows, &S, &T, &src, &tgt);
             b->cells += rows * (S + T);
             b->real += src + tgt;
             b->batch[b->n_batches] = b->n_batches;
@@ -158,32 +161,54 @@ static wg_status plan_epoch(wg_batcher *b, wg_error *err)
     return WG_OK;
 }
 
-wg_status wg_batcher_new(const wg_pairs *pairs, const wg_batch_options *options, wg_batcher **out,
-                         wg_error *err)
+/* The plan of an epoch, or of its first window. */
+static wg_status start_epoch(wg_batcher *b, uint64_t epoch, wg_error *err)
 {
-    *out = NULL;
+    char name[48];
+    b->epoch = epoch;
+    b->position = 0;
+    b->cells_before = b->real_before = 0;
+    if (b->w.stream) return wg__windows_start(b, epoch, err);
+    snprintf(name, sizeof name, "io.batch.%" PRIu64, epoch);
+    return wg__batch_plan(b, name, err);
+}
+
+wg_status wg__batch_new(const wg_batch_options *options, wg_batcher **out, wg_error *err)
+{
     wg_batch_options o = {.size = sizeof o};
     if (options && options->size >= sizeof o) o = *options;
     if (!wg_batch_order_name(o.order) || (int)o.unit < 0 || o.unit > WG_BATCH_TOKENS)
         return wg_error_set(err, WG_EINVAL, "batches: unknown order or unit");
-    if (!pairs || pairs->n <= 0) return wg_error_set(err, WG_EINVAL, "batches: no sentences");
     if (o.batch_size < 0 || o.window < 0 || o.src_multiple < 0 || o.tgt_multiple < 0 ||
-        o.rows_multiple < 0)
+        o.rows_multiple < 0 || o.shuffle_window < 0)
         return wg_error_set(err, WG_EINVAL, "batches: a size is negative");
     if (o.src_multiple > 1 << 20 || o.tgt_multiple > 1 << 20)
         return wg_error_set(err, WG_ELIMIT, "batches: lengths rounded to more than %d", 1 << 20);
+    if (o.shuffle_window > INT32_MAX / 2)
+        return wg_error_set(err, WG_ELIMIT, "batches: a shuffle window of more than %d pairs",
+                            INT32_MAX / 2);
     if (o.batch_size == 0) o.batch_size = o.unit == WG_BATCH_SENTENCES ? 64 : 4096;
     if (o.src_multiple == 0) o.src_multiple = 1;
     if (o.tgt_multiple == 0) o.tgt_multiple = 1;
     if (o.rows_multiple == 0) o.rows_multiple = 1;
+    if (o.shuffle_window == 0) o.shuffle_window = 1 << 16;
     wg_batcher *b = wg_calloc(1, sizeof *b);
-    if (!b) return no_memory(err);
-    b->pairs = pairs;
+    if (!b) return wg__batch_no_memory(err);
     b->o = o;
-    b->order = wg_reallocarray(NULL, (size_t)pairs->n, sizeof *b->order);
-    b->start = wg_reallocarray(NULL, (size_t)pairs->n + 1, sizeof *b->start);
-    b->batch = wg_reallocarray(NULL, (size_t)pairs->n, sizeof *b->batch);
-    wg_status status = b->order && b->start && b->batch ? plan_epoch(b, err) : no_memory(err);
+    *out = b;
+    return WG_OK;
+}
+
+wg_status wg_batcher_new(const wg_pairs *pairs, const wg_batch_options *options, wg_batcher **out,
+                         wg_error *err)
+{
+    *out = NULL;
+    if (!pairs || pairs->n <= 0) return wg_error_set(err, WG_EINVAL, "batches: no sentences");
+    wg_batcher *b;
+    wg_status status = wg__batch_new(options, &b, err);
+    if (status != WG_OK) return status;
+    b->pairs = pairs;
+    status = start_epoch(b, 0, err);
     if (status != WG_OK) {
         wg_batcher_free(b);
         return status;
@@ -195,122 +220,102 @@ wg_status wg_batcher_new(const wg_pairs *pairs, const wg_batch_options *options,
 void wg_batcher_free(wg_batcher *b)
 {
     if (!b) return;
+    wg_pairs_free(b->w.held);
     wg_free(b->order);
     wg_free(b->start);
     wg_free(b->batch);
     wg_free(b);
 }
 
-void wg_batch_free(wg_batch *batch)
-{
-    if (!batch) return;
-    wg_tensor_free(batch->src_ids);
-    wg_tensor_free(batch->src_len);
-    wg_tensor_free(batch->tgt_in);
-    wg_tensor_free(batch->tgt_out);
-    wg_tensor_free(batch->tgt_len);
-    wg_free(batch->index);
-    wg_free(batch);
-}
-
-static wg_status new_tensors(wg_batch *x, bool target, wg_error *err)
-{
-    wg_status status = wg_tensor_new(WG_I32, WG_SHAPE(x->S, x->B), &x->src_ids, err);
-    if (status == WG_OK) status = wg_tensor_new(WG_I32, WG_SHAPE(x->B), &x->src_len, err);
-    if (!target) return status;
-    if (status == WG_OK) status = wg_tensor_new(WG_I32, WG_SHAPE(x->T, x->B), &x->tgt_in, err);
-    if (status == WG_OK) status = wg_tensor_new(WG_I32, WG_SHAPE(x->T, x->B), &x->tgt_out, err);
-    if (status == WG_OK) status = wg_tensor_new(WG_I32, WG_SHAPE(x->B), &x->tgt_len, err);
-    return status;
-}
-
-/* Writes column k; the tensors are zero, which is WG_PAD. */
-static void fill_row(const wg_batcher *b, wg_batch *x, int64_t k)
-{
-    const wg_pairs *p = b->pairs;
-    int64_t i = x->index[k], B = x->B;
-    int32_t *ids = wg_tensor_data(x->src_ids);
-    const int32_t *words = p->id[0] + p->start[0][i];
-    int64_t n = p->start[0][i + 1] - p->start[0][i];
-    for (int64_t t = 0; t < n; t++) ids[t * B + k] = words[t];
-    if (b->o.source_eos) ids[n * B + k] = WG_EOS;
-    ((int32_t *)wg_tensor_data(x->src_len))[k] = (int32_t)source_length(b, i);
-    if (p->sides < 2) return;
-    int32_t *in = wg_tensor_data(x->tgt_in), *out = wg_tensor_data(x->tgt_out);
-    words = p->id[1] + p->start[1][i];
-    n = p->start[1][i + 1] - p->start[1][i];
-    in[k] = WG_BOS;
-    for (int64_t t = 0; t < n; t++) {
-        in[(t + 1) * B + k] = words[t];
-        out[t * B + k] = words[t];
-    }
-    out[n * B + k] = WG_EOS;
-    ((int32_t *)wg_tensor_data(x->tgt_len))[k] = (int32_t)target_length(b, i);
-}
-
 wg_status wg_batcher_next(wg_batcher *b, wg_batch **out, wg_error *err)
 {
     *out = NULL;
-    if (b->state.position >= (uint64_t)b->n_batches)
-        return wg_batcher_seek(b, (wg_batch_state){b->state.epoch + 1, 0}, err);
-    int64_t which = b->batch[b->state.position];
-    int64_t begin = b->start[which], tgt_tokens;
-    wg_batch *x = wg_calloc(1, sizeof *x);
-    if (!x) return no_memory(err);
-    x->B = b->start[which + 1] - begin;
-    measure(b, begin, x->B, &x->S, &x->T, &x->src_tokens, &tgt_tokens);
-    x->n_tokens = b->pairs->sides == 2 ? tgt_tokens : x->src_tokens;
-    x->index = wg_reallocarray(NULL, (size_t)x->B, sizeof *x->index);
-    wg_status status = x->index ? new_tensors(x, b->pairs->sides == 2, err) : no_memory(err);
-    if (status != WG_OK) {
-        wg_batch_free(x);
-        return status;
+    while (b->at >= b->n_batches) {
+        bool more = false;
+        if (b->w.stream) {
+            wg_status status = wg__windows_next(b, &more, err);
+            if (status != WG_OK) return status;
+        }
+        if (!more) return start_epoch(b, b->epoch + 1, err);
     }
-    for (int64_t k = 0; k < x->B; k++) {
-        x->index[k] = b->order[begin + k];
-        fill_row(b, x, k);
-    }
-    b->state.position++;
-    *out = x;
+    wg_status status = wg__batch_fill(b, b->batch[b->at], out, err);
+    if (status != WG_OK) return status;
+    b->rows_done += (*out)->B;
+    b->at++;
+    b->position++;
     return WG_OK;
 }
 
 int64_t wg_batcher_count(const wg_batcher *b)
 {
-    return b->n_batches;
+    return b->w.stream ? -1 : b->n_batches;
+}
+
+double wg_batcher_share(const wg_batcher *b)
+{
+    if (!b->w.stream) return b->n_batches ? (double)b->at / (double)b->n_batches : 0.0;
+    double done = (double)b->w.before + (double)b->rows_done;
+    return b->w.pairs ? done / (double)b->w.pairs : 0.0;
 }
 
 double wg_batcher_padding(const wg_batcher *b)
 {
-    return b->cells > 0 ? 1.0 - (double)b->real / (double)b->cells : 0.0;
+    int64_t cells = b->cells_before + b->cells, real = b->real_before + b->real;
+    return cells > 0 ? 1.0 - (double)real / (double)cells : 0.0;
 }
 
 wg_batch_state wg_batcher_tell(const wg_batcher *b)
 {
-    return b->state;
+    return (wg_batch_state){b->epoch, b->position};
+}
+
+static wg_status seek_window(wg_batcher *b, wg_batch_state state, wg_error *err)
+{
+    wg_status status = start_epoch(b, state.epoch, err);
+    bool more = true;
+    while (status == WG_OK && more && b->position + (uint64_t)b->n_batches < state.position) {
+        b->position += (uint64_t)b->n_batches;
+        status = wg__windows_next(b, &more, err);
+    }
+    if (status != WG_OK) return status;
+    if (!more || b->position + (uint64_t)b->n_batches < state.position)
+        return wg_error_set(err, WG_EINVAL,
+                            "batches: epoch %" PRIu64 " has fewer than %" PRIu64
+                            " batches (other data or options than before?)",
+                            state.epoch, state.position);
+    return wg__batch_skip(b, (int64_t)(state.position - b->position), err);
+}
+
+wg_status wg__batch_skip(wg_batcher *b, int64_t n, wg_error *err)
+{
+    if (n < 0 || n > b->n_batches)
+        return wg_error_set(err, WG_EINVAL,
+                            "batches: position %" PRId64 " is beyond the %" PRId64
+                            " batches of epoch %" PRIu64 " (other data or options than before?)",
+                            n, b->n_batches, b->epoch);
+    b->position += (uint64_t)n;
+    b->at = n;
+    b->rows_done = 0;
+    for (int64_t i = 0; i < n; i++)
+        b->rows_done += b->start[b->batch[i] + 1] - b->start[b->batch[i]];
+    return WG_OK;
 }
 
 wg_status wg_batcher_seek(wg_batcher *b, wg_batch_state state, wg_error *err)
 {
-    wg_batch_state before = b->state;
-    b->state = (wg_batch_state){state.epoch, 0};
-    if (state.epoch != before.epoch) {
-        wg_status status = plan_epoch(b, err);
-        if (status != WG_OK) {
-            b->state = before;
-            return status;
-        }
-    }
-    if (state.position > (uint64_t)b->n_batches) {
-        wg_error_set(err, WG_EINVAL,
-                     "batches: position %" PRIu64 " is beyond the %" PRId64
-                     " batches of epoch %" PRIu64 " (other data or options than before?)",
-                     state.position, b->n_batches, state.epoch);
-        b->state = before;
-        /* The plan of the epoch before: it was made once, so only memory can be missing. */
-        wg_status status = plan_epoch(b, NULL);
-        return status == WG_OK ? WG_EINVAL : no_memory(err);
-    }
-    b->state.position = state.position;
-    return WG_OK;
+    if (b->w.stream) return seek_window(b, state, err);
+    wg_batch_state before = wg_batcher_tell(b);
+    wg_status status = WG_OK;
+    if (state.epoch != before.epoch) status = start_epoch(b, state.epoch, err);
+    b->position = 0;
+    if (status == WG_OK)
+        status = wg__batch_skip(b, state.position > INT64_MAX ? INT64_MAX : (int64_t)state.position,
+                                err);
+    if (status == WG_OK) return WG_OK;
+    /* As it was. The plan of the epoch before was made once, so only memory can be missing. */
+    if (b->epoch != before.epoch && start_epoch(b, before.epoch, NULL) != WG_OK)
+        return wg__batch_no_memory(err);
+    b->position = 0;
+    wg_status back = wg__batch_skip(b, (int64_t)before.position, NULL);
+    return back == WG_OK ? status : back;
 }

@@ -1,4 +1,4 @@
-/* Reading corpora: lines of one or two sides in lockstep, as numbers of a word table a side. */
+/* Corpora out of streams: sentences as numbers of a word table a side, or their counts alone. */
 #include <wengert/corpus.h>
 
 #include <inttypes.h>
@@ -97,136 +97,78 @@ static void settle_pair(wg_corpus *c, const wg_corpus_options *o)
         for (int s = 0; s < c->sides; s++) c->side[s].n_words = (size_t)c->side[s].start[c->n];
         return;
     }
-    c->line[c->n++] = r->lines;
+    r->kept++;
     for (int s = 0; s < c->sides; s++) {
-        c->side[s].start[c->n] = (int64_t)c->side[s].n_words;
         r->tokens[s] += length[s];
         if (length[s] > r->longest[s]) r->longest[s] = length[s];
     }
-    r->kept = c->n;
-}
-
-/* Splits `source ||| target` in place: the parts before and after the only token "|||". */
-static wg_status split_joint(const char *name, int64_t line, const char *text, size_t length,
-                             const char *part[2], size_t part_length[2], wg_error *err)
-{
-    const char *at = text, *end = text + length, *token, *bar = NULL;
-    size_t size;
-    int bars = 0;
-    while (wg_next_token(&at, end, &token, &size))
-        if (size == 3 && memcmp(token, "|||", 3) == 0) {
-            bars++;
-            bar = token;
+    if (o->counts_only) {
+        for (int s = 0; s < c->sides; s++) {
+            for (size_t k = 0; k < c->side[s].n_words; k++)
+                wg__vocab_count(c->side[s].table, c->side[s].word[k]);
+            c->side[s].n_words = 0;
         }
-    if (bars != 1)
-        return wg_error_set(err, WG_EFORMAT,
-                            "%s:%" PRId64 ": expected 'source ||| target', but ' ||| ' stands %s",
-                            name, line, bars ? "more than once" : "nowhere");
-    part[0] = text;
-    part_length[0] = (size_t)(bar - text);
-    part[1] = bar + 3;
-    part_length[1] = (size_t)(end - bar) - 3;
-    return WG_OK;
-}
-
-static wg_status count_rest(wg_reader *reader, int64_t *lines, wg_error *err)
-{
-    const char *text;
-    size_t length;
-    for (;;) {
-        wg_status status = wg_reader_line(reader, &text, &length, err);
-        if (status != WG_OK || !text) return status;
-        ++*lines;
+        return;
     }
+    c->line[c->n++] = r->lines;
+    for (int s = 0; s < c->sides; s++) c->side[s].start[c->n] = (int64_t)c->side[s].n_words;
 }
 
-/* One line of each reader, handed to the sides; *more is false at the end. */
-static wg_status read_pair(wg_corpus *c, wg_reader *const reader[2], const wg_corpus_options *o,
+/* The next line of each side; *more is false at the end. */
+static wg_status read_pair(wg_corpus *c, wg_stream *stream, const wg_corpus_options *o,
                            wg__buf *lower, bool *more, wg_error *err)
 {
-    const char *text[2] = {NULL, NULL};
-    size_t length[2] = {0, 0};
-    wg_status status;
-    *more = false;
-    for (int s = 0; s < 2 && reader[s]; s++) {
-        status = wg_reader_line(reader[s], &text[s], &length[s], err);
-        if (status != WG_OK) return status;
-    }
-    if (reader[1] && !text[0] != !text[1]) {
-        int64_t lines[2] = {c->report.lines + (text[0] != NULL),
-                            c->report.lines + (text[1] != NULL)};
-        status = count_rest(reader[text[0] ? 0 : 1], &lines[text[0] ? 0 : 1], err);
-        if (status != WG_OK) return status;
-        return wg_error_set(err, WG_EFORMAT,
-                            "%s has %" PRId64 " lines, but %s has %" PRId64
-                            ": each line must stand beside its translation",
-                            wg_reader_name(reader[0]), lines[0], wg_reader_name(reader[1]),
-                            lines[1]);
-    }
-    if (!text[0]) return WG_OK;
-    *more = true;
-    int64_t line = ++c->report.lines;
+    const char *text[2];
+    size_t length[2];
+    wg_status status = wg_stream_next(stream, text, length, err);
+    *more = status == WG_OK && text[0];
+    if (!*more) return status;
     /* Shuffling draws 32-bit numbers. */
-    if (line == INT32_MAX)
-        return wg_error_set(err, WG_ELIMIT, "%s: more than %d lines", wg_reader_name(reader[0]),
+    if (++c->report.lines == INT32_MAX && !o->counts_only)
+        return wg_error_set(err, WG_ELIMIT, "%s: more than %d lines", wg_stream_name(stream, 0),
                             INT32_MAX - 1);
     if (!reserve_pair(c)) return no_memory(err);
-    const char *name[2] = {wg_reader_name(reader[0]), wg_reader_name(reader[reader[1] ? 1 : 0])};
-    if (c->sides == 2 && !reader[1]) {
-        status = split_joint(name[0], line, text[0], length[0], text, length, err);
-        if (status != WG_OK) return status;
-    }
     for (int s = 0; s < c->sides; s++) {
-        status = add_tokens(c, s, o, lower, text[s], length[s], name[s], line, err);
+        status = add_tokens(c, s, o, lower, text[s], length[s], wg_stream_name(stream, s),
+                            (int64_t)wg_stream_line(stream), err);
         if (status != WG_OK) return status;
     }
     settle_pair(c, o);
     return WG_OK;
 }
 
-static wg_status finish_report(wg_corpus *c, wg_reader *const reader[2], wg_error *err)
+static void finish_report(wg_corpus *c, const wg_stream *stream)
 {
     wg_corpus_report *r = &c->report;
-    for (int s = 0; s < 2 && reader[s]; s++) {
-        r->reader[s] = wg_reader_get_stats(reader[s]);
-        wg_status status = wg_reader_sha256(reader[s], r->sha256[s], err);
-        if (status != WG_OK) return status;
+    const wg_stream_stats stats = wg_stream_get_stats(stream);
+    for (int s = 0; s < 2; s++) {
+        r->reader[s] = stats.reader[s];
+        wg_stream_sha256(stream, s, r->sha256[s], NULL); /* "" after jumps */
     }
-    const char *name = wg_reader_name(reader[0]);
-    if (r->lines == 0) return wg_error_set(err, WG_EFORMAT, "%s: the corpus is empty", name);
-    if (c->n == 0)
-        return wg_error_set(err, WG_EFORMAT,
-                            "%s: nothing is left of %" PRId64 " lines: %" PRId64
-                            " have an empty side, %" PRId64 " are too long",
-                            name, r->lines, r->empty_pairs, r->too_long);
-    return WG_OK;
 }
 
-static wg_status read_corpus(const char *first, const char *second, int sides,
-                             const wg_corpus_options *options, wg_corpus **out, wg_error *err)
+wg_status wg__corpus_read(wg_stream *stream, const wg_corpus_options *options, wg_corpus **out,
+                          wg_error *err)
 {
     *out = NULL;
     wg_corpus_options o = {.size = sizeof o};
     if (options && options->size >= sizeof o) o = *options;
-    if (o.max_tokens < 0) return wg_error_set(err, WG_EINVAL, "corpus: max_tokens is negative");
-    if (o.reader.size == 0) o.reader.size = sizeof o.reader;
+    if (o.max_tokens < 0 || o.max_pairs < 0)
+        return wg_error_set(err, WG_EINVAL, "corpus: a limit is negative");
     wg_corpus *c = wg_calloc(1, sizeof *c);
     if (!c) return no_memory(err);
-    c->sides = sides;
-    wg_reader *reader[2] = {NULL, NULL};
+    c->sides = wg_stream_sides(stream);
+    c->counts_only = o.counts_only;
     wg__buf lower = {0};
     wg_status status = WG_OK;
-    for (int s = 0; s < sides && status == WG_OK; s++)
+    for (int s = 0; s < c->sides && status == WG_OK; s++)
         status = wg_vocab_new(&c->side[s].table, err);
     if (status == WG_OK && !reserve_pair(c)) status = no_memory(err);
-    if (status == WG_OK) status = wg_reader_open(first, &o.reader, &reader[0], err);
-    if (status == WG_OK && second) status = wg_reader_open(second, &o.reader, &reader[1], err);
-    for (bool more = true; status == WG_OK && more;)
-        status = read_pair(c, reader, &o, &lower, &more, err);
-    if (status == WG_OK) status = finish_report(c, reader, err);
+    bool more = true;
+    while (status == WG_OK && more && (o.max_pairs == 0 || c->report.kept < o.max_pairs))
+        status = read_pair(c, stream, &o, &lower, &more, err);
+    if (status == WG_OK && !more) finish_report(c, stream);
     wg__buf_free(&lower);
-    wg_reader_close(reader[0]);
-    wg_reader_close(reader[1]);
     if (status != WG_OK) {
         wg_corpus_free(c);
         return status;
@@ -235,26 +177,62 @@ static wg_status read_corpus(const char *first, const char *second, int sides,
     return WG_OK;
 }
 
+wg_status wg_corpus_read_stream(wg_stream *stream, const wg_corpus_options *options,
+                                wg_corpus **out, wg_error *err)
+{
+    wg_status status = wg__corpus_read(stream, options, out, err);
+    if (status != WG_OK) return status;
+    const wg_corpus_report *r = &(*out)->report;
+    const char *name = wg_stream_name(stream, 0);
+    if (r->lines == 0)
+        status = wg_error_set(err, WG_EFORMAT, "%s: the corpus is empty", name);
+    else if (r->kept == 0)
+        status = wg_error_set(err, WG_EFORMAT,
+                              "%s: nothing is left of %" PRId64 " lines: %" PRId64
+                              " have an empty side, %" PRId64 " are too long",
+                              name, r->lines, r->empty_pairs, r->too_long);
+    if (status == WG_OK) return WG_OK;
+    wg_corpus_free(*out);
+    *out = NULL;
+    return status;
+}
+
+static wg_status read_files(const char *first, const char *second, int sides,
+                            const wg_corpus_options *options, wg_corpus **out, wg_error *err)
+{
+    *out = NULL;
+    wg_stream_options o = {.size = sizeof o,
+                           .sides = sides,
+                           .source = &first,
+                           .n_source = 1,
+                           .target = second ? &second : NULL,
+                           .n_target = second ? 1 : 0};
+    if (options && options->size >= sizeof *options) o.reader = options->reader;
+    wg_stream *stream;
+    wg_status status = wg_stream_open(&o, &stream, err);
+    if (status == WG_OK) status = wg_corpus_read_stream(stream, options, out, err);
+    wg_stream_close(stream);
+    return status;
+}
+
 wg_status wg_corpus_read(const char *source, const char *target, const wg_corpus_options *options,
                          wg_corpus **out, wg_error *err)
 {
     *out = NULL;
     if (!source || !target) return wg_error_set(err, WG_EINVAL, "corpus: two files are needed");
-    if (strcmp(source, "-") == 0 && strcmp(target, "-") == 0)
-        return wg_error_set(err, WG_EINVAL, "corpus: source and target cannot both be '-'");
-    return read_corpus(source, target, 2, options, out, err);
+    return read_files(source, target, 2, options, out, err);
 }
 
 wg_status wg_corpus_read_joint(const char *path, const wg_corpus_options *options, wg_corpus **out,
                                wg_error *err)
 {
-    return read_corpus(path, NULL, 2, options, out, err);
+    return read_files(path, NULL, 2, options, out, err);
 }
 
 wg_status wg_corpus_read_mono(const char *path, const wg_corpus_options *options, wg_corpus **out,
                               wg_error *err)
 {
-    return read_corpus(path, NULL, 1, options, out, err);
+    return read_files(path, NULL, 1, options, out, err);
 }
 
 void wg_corpus_free(wg_corpus *c)

@@ -69,12 +69,13 @@ static wg_status check_subset(const wg_corpus *c, const int64_t *subset, int64_t
     return WG_OK;
 }
 
-static wg_status count_side(const wg__side *side, const int64_t *subset, int64_t n, wg_vocab *vocab,
-                            wg_error *err)
+static wg_status count_side(const wg_corpus *c, const wg__side *side, const int64_t *subset,
+                            int64_t n, wg_vocab *vocab, wg_error *err)
 {
     int32_t size = wg_vocab_size(side->table);
     uint64_t *count = wg_calloc((size_t)size, sizeof *count);
     if (!count) return no_memory(err);
+    for (int32_t w = 0; w < size && c->counts_only; w++) count[w] = wg_vocab_count(side->table, w);
     for (int64_t i = 0; i < n; i++) {
         int64_t pair = subset ? subset[i] : i;
         for (int64_t k = side->start[pair]; k < side->start[pair + 1]; k++) count[side->word[k]]++;
@@ -99,7 +100,7 @@ wg_status wg_corpus_vocab(const wg_corpus *c, unsigned sides, const int64_t *sub
     wg_vocab *vocab;
     status = wg_vocab_new(&vocab, err);
     for (int s = 0; s < c->sides && status == WG_OK; s++)
-        if (sides >> s & 1) status = count_side(&c->side[s], subset, n, vocab, err);
+        if (sides >> s & 1) status = count_side(c, &c->side[s], subset, n, vocab, err);
     if (status == WG_OK) status = wg_vocab_finish(vocab, min_count, max_size, err);
     if (status != WG_OK) {
         wg_vocab_free(vocab);

@@ -1,42 +1,28 @@
-/* Lines of plain or gzipped text: one chunk of the file, one of decompressed text and one line are
- * in memory at a time. */
+/* Lines of plain or gzipped text: the blocks of text at hand and one line are in memory. */
 #include <wengert/textfile.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "blocks.h"
 #include "buffer.h"
 #include "fileerror.h"
-#include "sha256.h"
+#include "textfile_private.h"
 #include "utf8.h"
-#include "zmem.h"
-
-enum { CHUNK = 1 << 16 };
-
-/* Below this, a high ratio is only a short and regular text. */
-#define RATIO_FROM (UINT64_C(64) << 20)
 
 struct wg_reader {
     char *name;
     wg_reader_options options;
     wg_reader_stats stats;
-    int fd;
-    bool own_fd, end_of_file, end_of_text, failed;
+    bool end_of_text, failed;
     wg_error error;
-    bool inflating; /* zlib's state exists */
-    bool between;   /* between two gzip members: the file may end here */
-    z_stream z;
-    wg__sha256 hash;
+    wg__blocks *blocks;
+    wg__source_stats at; /* behind the block at hand */
     char sha256[65];
-    size_t raw_size;  /* bytes in raw (for gzip, z.next_in points into it) */
     const char *text; /* unread decompressed bytes */
     size_t text_size;
-    uint64_t line_start; /* offset of the current line in the decompressed text */
-    wg__buf line, fixed;
-    unsigned char raw[CHUNK];
-    char plain[CHUNK];
+    uint64_t line_start; /* offset of the next line in the decompressed text */
+    wg__buf line, fixed, normal;
 };
 
 static wg_status fail(wg_reader *r, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
@@ -50,137 +36,51 @@ static wg_status fail(wg_reader *r, wg_status status, const char *fmt, ...)
     return status;
 }
 
-static wg_status read_raw(wg_reader *r)
-{
-    ssize_t got = wg__read(r->fd, r->raw, CHUNK);
-    if (got < 0) {
-        r->failed = true;
-        return wg__file_error(&r->error, r->name, "read", errno);
-    }
-    r->raw_size = (size_t)got;
-    r->stats.bytes_stored += (uint64_t)got;
-    wg__sha256_add(&r->hash, r->raw, (size_t)got);
-    if (got == 0) r->end_of_file = true;
-    return WG_OK;
-}
-
-/* The next piece of decompressed text into r->text; at the end sets end_of_text. */
-static wg_status inflate_more(wg_reader *r)
-{
-    for (;;) {
-        if (r->z.avail_in == 0) {
-            wg_status status = read_raw(r);
-            if (status != WG_OK) return status;
-            if (r->end_of_file) {
-                if (!r->between)
-                    return fail(r, WG_EFORMAT, "%s: gzip data is cut short after %" PRIu64 " bytes",
-                                r->name, r->stats.bytes_stored);
-                r->end_of_text = true;
-                return WG_OK;
-            }
-            r->z.next_in = r->raw;
-            r->z.avail_in = (uInt)r->raw_size;
-        }
-        if (r->between) {
-            /* Padding with zeros is common on tapes; anything else must be another member. */
-            while (r->z.avail_in > 0 && *r->z.next_in == 0) r->z.next_in++, r->z.avail_in--;
-            if (r->z.avail_in == 0) continue;
-            if (inflateReset(&r->z) != Z_OK)
-                return fail(r, WG_EINTERNAL, "%s: cannot restart decompression", r->name);
-            r->between = false;
-        }
-        r->z.next_out = (Bytef *)r->plain;
-        r->z.avail_out = CHUNK;
-        int code = inflate(&r->z, Z_NO_FLUSH);
-        if (code == Z_MEM_ERROR) return fail(r, WG_ENOMEM, "%s: out of memory", r->name);
-        if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
-            return fail(r, WG_EFORMAT, "%s: corrupt gzip data after %" PRIu64 " lines (%s)",
-                        r->name, r->stats.lines, r->z.msg ? r->z.msg : "no detail");
-        if (code == Z_STREAM_END) r->between = true;
-        r->text = r->plain;
-        r->text_size = CHUNK - r->z.avail_out;
-        if (r->text_size > 0) return WG_OK;
-    }
-}
-
 static wg_status more_text(wg_reader *r)
 {
-    wg_status status;
-    if (r->stats.gzip) {
-        status = inflate_more(r);
-    } else {
-        status = read_raw(r);
-        r->text = (const char *)r->raw;
-        r->text_size = r->raw_size;
-        if (r->end_of_file) r->end_of_text = true;
+    wg_error why;
+    wg_status status = wg__blocks_next(r->blocks, &r->text, &r->text_size, &r->at, &why);
+    if (status == WG_EFORMAT)
+        return fail(r, status, "%s, behind line %" PRIu64, why.message, r->stats.lines);
+    if (status != WG_OK) return fail(r, status, "%s", why.message);
+    r->stats.gzip = r->at.gzip;
+    r->stats.bytes = r->at.bytes;
+    r->stats.bytes_stored = r->at.stored;
+    if (r->text_size > 0) return WG_OK;
+    r->end_of_text = true;
+    if (r->at.hashed) {
+        wg__sha256 whole = r->at.hash;
+        wg__sha256_hex(&whole, r->sha256);
     }
-    if (status != WG_OK) return status;
-    if (r->end_of_text) {
-        wg__sha256_hex(&r->hash, r->sha256);
-        return WG_OK;
-    }
-    r->stats.bytes += r->text_size;
-    if (r->stats.bytes > r->options.max_total_bytes)
-        return fail(r, WG_ELIMIT, "%s: more than the limit of %" PRIu64 " bytes of text", r->name,
-                    r->options.max_total_bytes);
-    if (r->stats.gzip && r->stats.bytes > RATIO_FROM &&
-        r->stats.bytes / r->options.max_ratio > r->stats.bytes_stored)
-        return fail(r, WG_ELIMIT,
-                    "%s: expands to more than %u times its size (%" PRIu64
-                    " bytes so far); raise the limit if that is meant",
-                    r->name, r->options.max_ratio, r->stats.bytes);
     return WG_OK;
 }
 
-wg_status wg_reader_open(const char *path, const wg_reader_options *options, wg_reader **out,
-                         wg_error *err)
+static void set_options(wg_reader *r, const wg_reader_options *options)
 {
-    *out = NULL;
-    if (!path || !*path) return wg_error_set(err, WG_EINVAL, "file name is empty");
-    bool standard = strcmp(path, "-") == 0;
-    const char *name = standard ? "standard input" : path;
-    wg_reader *r = wg_calloc(1, sizeof *r);
-    if (!r) return wg__no_memory(err, name);
-    r->fd = -1;
     if (options && options->size >= sizeof *options) r->options = *options;
     if (!r->options.max_line_bytes) r->options.max_line_bytes = (size_t)1 << 20;
     if (!r->options.max_line_tokens) r->options.max_line_tokens = 100000;
     if (!r->options.max_total_bytes) r->options.max_total_bytes = UINT64_C(64) << 30;
     if (!r->options.max_ratio) r->options.max_ratio = 200;
-    wg__sha256_init(&r->hash);
-    wg_status status = WG_OK;
-    r->name = wg_strdup(name);
-    if (!r->name) {
-        status = wg__no_memory(err, name);
-    } else if (standard) {
-        r->fd = 0;
-    } else {
-        status = wg__open_read(path, &r->fd, err);
-        r->own_fd = status == WG_OK;
-    }
-    /* The first two bytes tell gzip from text; a pipe may give them one by one. */
-    while (status == WG_OK && r->raw_size < 2) {
-        ssize_t got = wg__read(r->fd, r->raw + r->raw_size, CHUNK - r->raw_size);
-        if (got < 0) status = wg__file_error(err, name, "read", errno);
-        if (got <= 0) break;
-        r->raw_size += (size_t)got;
-    }
+}
+
+wg_status wg__reader_open(const char *path, const wg_reader_options *options,
+                          const wg__sha256 *hash, wg_reader **out, wg_error *err)
+{
+    *out = NULL;
+    if (!path || !*path) return wg_error_set(err, WG_EINVAL, "file name is empty");
+    wg_reader *r = wg_calloc(1, sizeof *r);
+    if (!r) return wg__no_memory(err, path);
+    set_options(r, options);
+    r->name = wg_strdup(strcmp(path, "-") == 0 ? "standard input" : path);
+    const wg__source_options o = {r->options.max_total_bytes, r->options.max_ratio,
+                                  r->options.skip_sha256, hash};
+    wg__source *source = NULL;
+    wg_status status =
+        r->name ? wg__source_open(path, r->name, &o, &source, err) : wg__no_memory(err, path);
     if (status == WG_OK) {
-        r->stats.bytes_stored = r->raw_size;
-        wg__sha256_add(&r->hash, r->raw, r->raw_size);
-        r->stats.gzip = r->raw_size >= 2 && r->raw[0] == 0x1f && r->raw[1] == 0x8b;
-        if (r->stats.gzip) {
-            r->z.zalloc = wg__zalloc;
-            r->z.zfree = wg__zfree;
-            r->z.next_in = r->raw;
-            r->z.avail_in = (uInt)r->raw_size;
-            r->inflating = inflateInit2(&r->z, 16 + MAX_WBITS) == Z_OK;
-            if (!r->inflating) status = wg__no_memory(err, name);
-        } else {
-            r->text = (const char *)r->raw;
-            r->text_size = r->raw_size;
-            r->stats.bytes = r->raw_size;
-        }
+        r->stats.gzip = wg__source_get_stats(source)->gzip;
+        status = wg__blocks_new(source, r->name, r->options.ahead, &r->blocks, err);
     }
     if (status != WG_OK) {
         wg_reader_close(r);
@@ -188,6 +88,12 @@ wg_status wg_reader_open(const char *path, const wg_reader_options *options, wg_
     }
     *out = r;
     return WG_OK;
+}
+
+wg_status wg_reader_open(const char *path, const wg_reader_options *options, wg_reader **out,
+                         wg_error *err)
+{
+    return wg__reader_open(path, options, NULL, out, err);
 }
 
 /* Collects bytes up to the next newline in r->line; *found is false at the end of the text. */
@@ -246,7 +152,7 @@ static wg_status next_line(wg_reader *r, const char **text, size_t *length)
     r->stats.lines++;
     const char *line = r->line.size ? r->line.data : "";
     size_t size = r->line.size;
-    if (r->stats.lines == 1 && size >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) {
+    if (offset == 0 && size >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) {
         r->stats.bom = true;
         line += 3, size -= 3, offset += 3;
     }
@@ -280,6 +186,15 @@ static wg_status next_line(wg_reader *r, const char **text, size_t *length)
         if (r->line.failed) return fail(r, WG_ENOMEM, "%s: out of memory", r->name);
         line = r->line.data + skip;
     }
+    if (r->options.nfc && !wg__utf8_surely_nfc(line, size)) {
+        r->normal.size = 0;
+        if (!wg__utf8_nfc(&r->normal, line, size))
+            return fail(r, WG_ENOMEM, "%s: out of memory", r->name);
+        r->stats.normalized +=
+            r->normal.size - 1 != size || memcmp(r->normal.data, line, size) != 0;
+        line = r->normal.data;
+        size = r->normal.size - 1;
+    }
     status = check_tokens(r, line, size);
     if (status != WG_OK) return status;
     *text = line;
@@ -311,19 +226,65 @@ const char *wg_reader_name(const wg_reader *r)
 wg_status wg_reader_sha256(const wg_reader *r, char hex[65], wg_error *err)
 {
     hex[0] = '\0';
-    if (!r->end_of_text)
-        return wg_error_set(err, WG_ESTATE, "%s: its SHA-256 is known at its end only", r->name);
+    if (!r->end_of_text || !r->sha256[0])
+        return wg_error_set(err, WG_ESTATE,
+                            "%s: its SHA-256 is known once it was read to its end, without jumps",
+                            r->name);
     memcpy(hex, r->sha256, sizeof r->sha256);
     return WG_OK;
+}
+
+bool wg__reader_hash(const wg_reader *r, wg__sha256 *hash)
+{
+    *hash = r->at.hash;
+    return r->end_of_text && r->at.hashed;
+}
+
+wg_reader_place wg_reader_tell(const wg_reader *r)
+{
+    return (wg_reader_place){r->line_start, r->stats.lines};
+}
+
+/* The byte before a line is an end of line, or the last of a text whose last line has none. */
+static wg_status check_place(wg_reader *r, wg_reader_place place)
+{
+    wg_status status = more_text(r);
+    if (status != WG_OK) return status;
+    if (!r->end_of_text) {
+        bool newline = *r->text == '\n';
+        r->text++;
+        r->text_size--;
+        if (newline) return WG_OK;
+        if (r->text_size == 0) status = more_text(r);
+        if (status != WG_OK || r->end_of_text) return status;
+    }
+    return fail(r, WG_EINVAL,
+                "%s: no line begins at byte %" PRIu64
+                " of the text; is it another file than before?",
+                r->name, place.byte);
+}
+
+wg_status wg_reader_seek(wg_reader *r, wg_reader_place place, wg_error *err)
+{
+    wg_error why;
+    r->failed = r->end_of_text = r->stats.unterminated = false;
+    r->text_size = 0;
+    r->sha256[0] = '\0';
+    r->line_start = place.byte;
+    r->stats.lines = place.line;
+    wg_status status = wg__blocks_seek(r->blocks, place.byte > 0 ? place.byte - 1 : 0, &why);
+    if (status != WG_OK) fail(r, status, "%s", why.message);
+    if (status == WG_OK && place.byte > 0) status = check_place(r, place);
+    return status == WG_OK ? WG_OK : wg_error_set(err, r->error.status, "%s", r->error.message);
 }
 
 void wg_reader_close(wg_reader *r)
 {
     if (!r) return;
-    if (r->inflating) inflateEnd(&r->z);
-    if (r->own_fd) close(r->fd);
+    wg__blocks_free(r->blocks);
     wg__buf_free(&r->line);
     wg__buf_free(&r->fixed);
+    wg__buf_free(&r->normal);
     wg_free(r->name);
     wg_free(r);
 }

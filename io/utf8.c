@@ -74,3 +74,28 @@ void wg__utf8_lower(wg__buf *out, const char *text, size_t size)
         i += (size_t)n;
     }
 }
+
+bool wg__utf8_surely_nfc(const char *text, size_t size)
+{
+    /* Everything below U+0300, whose first byte is 0xCC, is its own form C and does not combine. */
+    unsigned char most = 0;
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] > most) most = (unsigned char)text[i];
+    return most < 0xCC;
+}
+
+bool wg__utf8_nfc(wg__buf *out, const char *text, size_t size)
+{
+    const utf8proc_option_t form = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    const utf8proc_uint8_t *from = (const utf8proc_uint8_t *)text;
+    /* utf8proc_map would take memory by malloc; its parts work in ours. */
+    utf8proc_ssize_t n = utf8proc_decompose(from, (utf8proc_ssize_t)size, NULL, 0, form);
+    if (n < 0) return false;
+    utf8proc_int32_t *code = wg_reallocarray(NULL, (size_t)n + 1, sizeof *code);
+    if (!code) return false;
+    n = utf8proc_decompose(from, (utf8proc_ssize_t)size, code, n, form);
+    if (n >= 0) n = utf8proc_reencode(code, n, form); /* in place; ends with a NUL */
+    if (n >= 0) wg__buf_add(out, code, (size_t)n + 1);
+    wg_free(code);
+    return n >= 0 && !out->failed;
+}

@@ -13,5 +13,9 @@ size_t wg__utf8_valid(const char *text, size_t size);
 size_t wg__utf8_replace(wg__buf *out, const char *text, size_t size);
 /* Appends valid UTF-8 lower-cased by Unicode's simple mapping. */
 void wg__utf8_lower(wg__buf *out, const char *text, size_t size);
+/* Is valid UTF-8 in normalisation form C by a glance at its bytes? (false: perhaps.) */
+bool wg__utf8_surely_nfc(const char *text, size_t size);
+/* Appends valid UTF-8 in normalisation form C and a NUL; false when memory is out. */
+bool wg__utf8_nfc(wg__buf *out, const char *text, size_t size);
 
 #endif

@@ -280,6 +280,12 @@ const char *wg_vocab_word(const wg_vocab *v, int32_t id)
     return v->words.data + v->entries[id].at;
 }
 
+void wg__vocab_count(wg_vocab *v, int32_t number)
+{
+    uint64_t *count = &v->entries[number].count;
+    if (*count < UINT64_MAX) ++*count;
+}
+
 size_t wg__vocab_length(const wg_vocab *v, int32_t number)
 {
     return v->entries[number].length;

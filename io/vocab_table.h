@@ -8,6 +8,8 @@
  * after the special symbols (0..3), until wg_vocab_finish renumbers. */
 wg_status wg__vocab_intern(wg_vocab *vocab, const char *word, size_t length, uint64_t count,
                            int32_t *number, wg_error *err);
+/* One more occurrence of the word with this number. */
+void wg__vocab_count(wg_vocab *vocab, int32_t number);
 /* Length in bytes of the word with this number or id. */
 size_t wg__vocab_length(const wg_vocab *vocab, int32_t number);
 

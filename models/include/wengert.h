@@ -40,6 +40,7 @@
 #include <wengert/npz.h>
 #include <wengert/sentences.h>
 #include <wengert/statefile.h>
+#include <wengert/stream.h>
 #include <wengert/textfile.h>
 #include <wengert/vocab.h>
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <wengert/textfile.h>
+#include <wengert/stream.h>
 #include <wengert/vocab.h>
 
 WG_BEGIN_DECLS
@@ -24,11 +24,14 @@ typedef struct wg_corpus_options {
     bool keep_empty;    /* keep pairs with an empty side; by default they are skipped and counted */
     int64_t max_tokens; /* pairs with more tokens than this on a side are skipped; 0 = no limit */
     wg_reader_options reader; /* limits and UTF-8 policy; reader.size may be 0 for the defaults */
+    int64_t max_pairs;        /* stop once so many pairs are kept; 0 = no limit */
+    bool counts_only; /* keep the counts of words alone, for a vocabulary of a text that is larger
+                       * than memory; the corpus then has no pairs */
 } wg_corpus_options;
 
 typedef struct wg_corpus_report {
     int64_t lines;             /* pairs in the files */
-    int64_t kept;              /* pairs in the corpus */
+    int64_t kept;              /* pairs in the corpus (counts_only: counted) */
     int64_t empty[2];          /* lines without a token, by side */
     int64_t empty_pairs;       /* pairs with at least one such line */
     int64_t first_empty_line;  /* the first of them, from 1; 0 = none */
@@ -36,7 +39,8 @@ typedef struct wg_corpus_report {
     int64_t tokens[2];         /* tokens in kept pairs */
     int64_t longest[2];        /* tokens of the longest kept sentence */
     wg_reader_stats reader[2]; /* CRLF, BOM, replaced bytes ...; [1] is zero for a single file */
-    char sha256[2][65];        /* of the files as stored; [1] is "" for a single file */
+    char sha256[2][65];        /* of the files as stored (wg_stream_sha256); [1] is "" for a single
+                                * file, both are after max_pairs */
 } wg_corpus_report;
 
 /* Reads two files, line n of one beside line n of the other. WG_EFORMAT when the numbers of lines
@@ -49,6 +53,9 @@ WG_API wg_status wg_corpus_read_joint(const char *path, const wg_corpus_options 
 /* Reads one file as side 0 alone (language models; sentences to translate). */
 WG_API wg_status wg_corpus_read_mono(const char *path, const wg_corpus_options *options,
                                      wg_corpus **out, wg_error *err);
+/* Reads what is left of a stream, whose options stand above those of options->reader. */
+WG_API wg_status wg_corpus_read_stream(wg_stream *stream, const wg_corpus_options *options,
+                                       wg_corpus **out, wg_error *err);
 WG_API void wg_corpus_free(wg_corpus *corpus);
 
 WG_API int wg_corpus_sides(const wg_corpus *corpus); /* 1 or 2 */
