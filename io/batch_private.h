@@ -9,6 +9,8 @@ typedef struct wg__windows {
     wg_stream *stream; /* NULL: all pairs are in memory */
     const wg_vocab *vocab[2];
     wg_corpus_options text;
+    wg_corpus_cut cut; /* or NULL */
+    void *user;
     uint64_t pairs;        /* in a pass */
     uint64_t index;        /* of the window at hand, from 0 in each epoch */
     uint64_t before;       /* pairs of this epoch in the windows before it */

@@ -39,7 +39,14 @@ static wg_status read_window(wg_batcher *b, bool *more, wg_error *err)
     wg_status status = wg__corpus_read(w->stream, &w->text, &corpus, err);
     if (status != WG_OK) return status;
     *more = wg_corpus_pairs(corpus) > 0;
-    if (*more) status = wg_corpus_encode(corpus, w->vocab[0], w->vocab[1], NULL, 0, &pairs, err);
+    if (*more && w->cut) {
+        wg_corpus *words = corpus;
+        corpus = NULL;
+        status = w->cut(w->user, words, &corpus, err);
+        wg_corpus_free(words);
+    }
+    if (status == WG_OK && *more)
+        status = wg_corpus_encode(corpus, w->vocab[0], w->vocab[1], NULL, 0, &pairs, err);
     wg_corpus_free(corpus);
     if (status != WG_OK || !*more) return status;
     wg_pairs_free(w->held);
@@ -92,8 +99,9 @@ wg_status wg__windows_again(wg_batcher *b, wg_error *err)
 }
 
 wg_status wg_batcher_new_stream(wg_stream *stream, const wg_vocab *source, const wg_vocab *target,
-                                const wg_corpus_options *text, uint64_t pairs,
-                                const wg_batch_options *options, wg_batcher **out, wg_error *err)
+                                const wg_corpus_options *text, wg_corpus_cut cut, void *user,
+                                uint64_t pairs, const wg_batch_options *options, wg_batcher **out,
+                                wg_error *err)
 {
     *out = NULL;
     if (!stream || !source || (wg_stream_sides(stream) == 2 && !target))
@@ -105,6 +113,8 @@ wg_status wg_batcher_new_stream(wg_stream *stream, const wg_vocab *source, const
     b->w.vocab[0] = source;
     b->w.vocab[1] = target;
     b->w.pairs = pairs;
+    b->w.cut = cut;
+    b->w.user = user;
     if (text && text->size >= sizeof *text) b->w.text = *text;
     b->w.text.size = sizeof b->w.text;
     b->w.text.counts_only = false;

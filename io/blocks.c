@@ -19,12 +19,12 @@ typedef struct block {
     size_t size;
     bool end; /* nothing follows: the end of the text, or an error */
     wg_status status;
-    wg__source_stats stats;
+    wg__textsource_stats stats;
     wg_error error;
 } block;
 
 struct wg__blocks {
-    wg__source *source;
+    wg__textsource *source;
     const char *name;
     size_t room; /* bytes of a block */
     unsigned n, head,
@@ -40,9 +40,9 @@ struct wg__blocks {
 static void fill(wg__blocks *b, block *k)
 {
     k->size = 0;
-    k->status = wg__source_read(b->source, k->text, b->room, &k->size, &k->error);
+    k->status = wg__textsource_read(b->source, k->text, b->room, &k->size, &k->error);
     k->end = k->status != WG_OK || k->size == 0;
-    k->stats = *wg__source_get_stats(b->source);
+    k->stats = *wg__textsource_get_stats(b->source);
 }
 
 static void job(uv_work_t *work)
@@ -79,13 +79,13 @@ static void start_job(wg__blocks *b)
     job_done(&b->work, 0);
 }
 
-wg_status wg__blocks_new(wg__source *source, const char *name, unsigned ahead, wg__blocks **out,
+wg_status wg__blocks_new(wg__textsource *source, const char *name, unsigned ahead, wg__blocks **out,
                          wg_error *err)
 {
     *out = NULL;
     wg__blocks *b = wg_calloc(1, sizeof *b);
     if (!b) {
-        wg__source_close(source);
+        wg__textsource_close(source);
         return wg__no_memory(err, name);
     }
     b->source = source;
@@ -129,12 +129,12 @@ void wg__blocks_free(wg__blocks *b)
     }
     for (unsigned i = 0; b->block && i < b->n; i++) wg_free(b->block[i].text);
     wg_free(b->block);
-    wg__source_close(b->source);
+    wg__textsource_close(b->source);
     wg_free(b);
 }
 
-wg_status wg__blocks_next(wg__blocks *b, const char **text, size_t *size, wg__source_stats *stats,
-                          wg_error *err)
+wg_status wg__blocks_next(wg__blocks *b, const char **text, size_t *size,
+                          wg__textsource_stats *stats, wg_error *err)
 {
     block *k = &b->block[b->head];
     if (!b->loop_open) {
@@ -163,7 +163,7 @@ wg_status wg__blocks_seek(wg__blocks *b, uint64_t byte, wg_error *err)
     if (b->loop_open) wait_for_job(b);
     b->head = b->tail = b->ready = 0;
     b->lent = b->ended = false;
-    wg_status status = wg__source_seek(b->source, byte, err);
+    wg_status status = wg__textsource_seek(b->source, byte, err);
     if (status == WG_OK && b->loop_open) start_job(b);
     return status;
 }

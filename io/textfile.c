@@ -17,7 +17,7 @@ struct wg_reader {
     bool end_of_text, failed;
     wg_error error;
     wg__blocks *blocks;
-    wg__source_stats at; /* behind the block at hand */
+    wg__textsource_stats at; /* behind the block at hand */
     char sha256[65];
     const char *text; /* unread decompressed bytes */
     size_t text_size;
@@ -73,13 +73,13 @@ wg_status wg__reader_open(const char *path, const wg_reader_options *options,
     if (!r) return wg__no_memory(err, path);
     set_options(r, options);
     r->name = wg_strdup(strcmp(path, "-") == 0 ? "standard input" : path);
-    const wg__source_options o = {r->options.max_total_bytes, r->options.max_ratio,
-                                  r->options.skip_sha256, hash};
-    wg__source *source = NULL;
+    const wg__textsource_options o = {r->options.max_total_bytes, r->options.max_ratio,
+                                      r->options.skip_sha256, hash};
+    wg__textsource *source = NULL;
     wg_status status =
-        r->name ? wg__source_open(path, r->name, &o, &source, err) : wg__no_memory(err, path);
+        r->name ? wg__textsource_open(path, r->name, &o, &source, err) : wg__no_memory(err, path);
     if (status == WG_OK) {
-        r->stats.gzip = wg__source_get_stats(source)->gzip;
+        r->stats.gzip = wg__textsource_get_stats(source)->gzip;
         status = wg__blocks_new(source, r->name, r->options.ahead, &r->blocks, err);
     }
     if (status != WG_OK) {

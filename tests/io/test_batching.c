@@ -232,7 +232,7 @@ static wg_batcher *batcher_of(wg_stream *s, const wg_vocab *v, wg_batch_order or
                                 .source_eos = true,
                                 .seed = 3,
                                 .shuffle_window = window};
-    WGT_OK(wg_batcher_new_stream(s, v, v, &text, N, &o, &b, &e), &e);
+    WGT_OK(wg_batcher_new_stream(s, v, v, &text, NULL, NULL, N, &o, &b, &e), &e);
     return b;
 }
 

@@ -69,6 +69,10 @@ typedef struct wg_batcher wg_batcher;
 /* `pairs` must outlive the batcher. WG_EINVAL on options that make no sense or no pairs. */
 WG_API wg_status wg_batcher_new(const wg_pairs *pairs, const wg_batch_options *options,
                                 wg_batcher **out, wg_error *err);
+/* What becomes of the words of a window before they are looked up: subwords. Makes a new corpus
+ * with the same pairs in the same order. Must give the same each time. */
+typedef wg_status (*wg_corpus_cut)(void *user, const wg_corpus *in, wg_corpus **out, wg_error *err);
+
 /* Batches of a stream, which it reads again for each epoch; the stream (no pipe), and the
  * vocabularies (target may be NULL for one side) must outlive the batcher, and nothing else may
  * read the stream. `text` says how lines become words and which pairs are left out (NULL =
@@ -78,8 +82,9 @@ WG_API wg_status wg_batcher_new(const wg_pairs *pairs, const wg_batch_options *o
  * index of a batch counts within its window. Errors of reading also come from wg_batcher_next. */
 WG_API wg_status wg_batcher_new_stream(wg_stream *stream, const wg_vocab *source,
                                        const wg_vocab *target, const wg_corpus_options *text,
-                                       uint64_t pairs, const wg_batch_options *options,
-                                       wg_batcher **out, wg_error *err);
+                                       wg_corpus_cut cut, void *user, uint64_t pairs,
+                                       const wg_batch_options *options, wg_batcher **out,
+                                       wg_error *err);
 WG_API void wg_batcher_free(wg_batcher *batcher);
 /* The next batch, owned by the caller (wg_batch_free). At the end of an epoch *out is NULL and the
  * next call begins the following epoch. */

@@ -1,6 +1,6 @@
 /* Text out of a plain or gzipped file: reading, inflating, limits, fingerprint. Nothing here knows
  * of lines. */
-#include "source.h"
+#include "textsource.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,10 +15,10 @@ enum { RAW = 1 << 16 };
 /* Below this, a high ratio is only a short and regular text. */
 #define RATIO_FROM (UINT64_C(64) << 20)
 
-struct wg__source {
+struct wg__textsource {
     const char *name;
-    wg__source_options o;
-    wg__source_stats stats;
+    wg__textsource_options o;
+    wg__textsource_stats stats;
     int fd;
     bool own_fd, end_of_file;
     bool jumped;    /* bytes were left out, so the hash means nothing */
@@ -30,7 +30,7 @@ struct wg__source {
     unsigned char raw[RAW];
 };
 
-static wg_status read_raw(wg__source *s, void *to, size_t room, size_t *got, wg_error *err)
+static wg_status read_raw(wg__textsource *s, void *to, size_t room, size_t *got, wg_error *err)
 {
     ssize_t n = wg__read(s->fd, to, room);
     if (n < 0) return wg__file_error(err, s->name, "read", errno);
@@ -44,7 +44,7 @@ static wg_status read_raw(wg__source *s, void *to, size_t room, size_t *got, wg_
     return WG_OK;
 }
 
-static wg_status inflate_some(wg__source *s, char *to, size_t room, size_t *got, wg_error *err)
+static wg_status inflate_some(wg__textsource *s, char *to, size_t room, size_t *got, wg_error *err)
 {
     if (room > 1u << 30) room = 1u << 30;
     for (;;) {
@@ -82,9 +82,9 @@ static wg_status inflate_some(wg__source *s, char *to, size_t room, size_t *got,
     }
 }
 
-static wg_status check_limits(const wg__source *s, wg_error *err)
+static wg_status check_limits(const wg__textsource *s, wg_error *err)
 {
-    const wg__source_stats *t = &s->stats;
+    const wg__textsource_stats *t = &s->stats;
     if (t->bytes > s->o.max_total_bytes)
         return wg_error_set(err, WG_ELIMIT, "%s: more than the limit of %" PRIu64 " bytes of text",
                             s->name, s->o.max_total_bytes);
@@ -96,7 +96,7 @@ static wg_status check_limits(const wg__source *s, wg_error *err)
     return WG_OK;
 }
 
-wg_status wg__source_read(wg__source *s, char *to, size_t room, size_t *got, wg_error *err)
+wg_status wg__textsource_read(wg__textsource *s, char *to, size_t room, size_t *got, wg_error *err)
 {
     wg_status status = WG_OK;
     *got = 0;
@@ -115,7 +115,7 @@ wg_status wg__source_read(wg__source *s, char *to, size_t room, size_t *got, wg_
 }
 
 /* Tells gzip from text by the first two bytes; a pipe may give them one by one. */
-static wg_status sniff(wg__source *s, wg_error *err)
+static wg_status sniff(wg__textsource *s, wg_error *err)
 {
     while (s->n_first < 2 && !s->end_of_file) {
         size_t got;
@@ -133,11 +133,12 @@ static wg_status sniff(wg__source *s, wg_error *err)
     return s->inflating ? WG_OK : wg__no_memory(err, s->name);
 }
 
-wg_status wg__source_open(const char *path, const char *name, const wg__source_options *options,
-                          wg__source **out, wg_error *err)
+wg_status wg__textsource_open(const char *path, const char *name,
+                              const wg__textsource_options *options, wg__textsource **out,
+                              wg_error *err)
 {
     *out = NULL;
-    wg__source *s = wg_calloc(1, sizeof *s);
+    wg__textsource *s = wg_calloc(1, sizeof *s);
     if (!s) return wg__no_memory(err, name);
     s->name = name;
     s->o = *options;
@@ -152,14 +153,14 @@ wg_status wg__source_open(const char *path, const char *name, const wg__source_o
     }
     if (status == WG_OK) status = sniff(s, err);
     if (status != WG_OK) {
-        wg__source_close(s);
+        wg__textsource_close(s);
         return status;
     }
     *out = s;
     return WG_OK;
 }
 
-void wg__source_close(wg__source *s)
+void wg__textsource_close(wg__textsource *s)
 {
     if (!s) return;
     if (s->inflating) inflateEnd(&s->z);
@@ -167,7 +168,7 @@ void wg__source_close(wg__source *s)
     wg_free(s);
 }
 
-static wg_status jump(wg__source *s, uint64_t byte, wg_error *err)
+static wg_status jump(wg__textsource *s, uint64_t byte, wg_error *err)
 {
     if (byte > INT64_MAX || lseek(s->fd, (off_t)byte, SEEK_SET) < 0)
         return wg__file_error(err, s->name, "go to a place in it",
@@ -178,13 +179,13 @@ static wg_status jump(wg__source *s, uint64_t byte, wg_error *err)
     return WG_OK;
 }
 
-static wg_status skip(wg__source *s, uint64_t byte, wg_error *err)
+static wg_status skip(wg__textsource *s, uint64_t byte, wg_error *err)
 {
     char scratch[1 << 14];
     while (s->stats.bytes < byte) {
         uint64_t left = byte - s->stats.bytes;
         size_t got;
-        wg_status status = wg__source_read(
+        wg_status status = wg__textsource_read(
             s, scratch, left < sizeof scratch ? (size_t)left : sizeof scratch, &got, err);
         if (status != WG_OK) return status;
         if (got == 0)
@@ -197,7 +198,7 @@ static wg_status skip(wg__source *s, uint64_t byte, wg_error *err)
     return WG_OK;
 }
 
-wg_status wg__source_seek(wg__source *s, uint64_t byte, wg_error *err)
+wg_status wg__textsource_seek(wg__textsource *s, uint64_t byte, wg_error *err)
 {
     if (byte < s->stats.bytes && s->stats.gzip) {
         wg_status status = jump(s, 0, err);
@@ -220,7 +221,7 @@ wg_status wg__source_seek(wg__source *s, uint64_t byte, wg_error *err)
     return skip(s, byte, err);
 }
 
-const wg__source_stats *wg__source_get_stats(const wg__source *s)
+const wg__textsource_stats *wg__textsource_get_stats(const wg__textsource *s)
 {
     return &s->stats;
 }
