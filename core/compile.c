@@ -62,9 +62,14 @@ static const pass passes[] = {
     {"merge scans", wg__pass_merge_scans},
     {"dead code", wg__pass_dead},
     {"common subexpressions", wg__pass_cse},
+    {"merge products", wg__pass_products},
+    {"invariant code", wg__pass_invariant},
+    {"common subexpressions", wg__pass_cse},
     {"hoist", wg__pass_hoist},
     {"sink", wg__pass_sink},
-    {"dead code again", wg__pass_dead},
+    {"common subexpressions", wg__pass_cse},
+    {"dead code", wg__pass_dead},
+    {"views before maps", wg__pass_push_views},
     {"fuse", wg__pass_fuse},
 };
 

@@ -7,7 +7,7 @@ enum { LONGEST_CHAIN = 64 }; /* cheap ops in a row that are computed again */
 
 static bool cheap(const wg_op *op)
 {
-    return (op->traits & WG_OP_VIEW) || ((op->traits & WG_OP_MAP) && (op->traits & WG_OP_CHEAP));
+    return (op->traits & (WG_OP_VIEW | WG_OP_CHEAP)) != 0;
 }
 
 /* How many cheap ops deep each value is from what the backward body has; -1 = not to be had so.
@@ -112,6 +112,11 @@ wg_status wg__scan_classify(wg__derived *p)
         if (!residual[v] || p->use[v] != WG__UNUSED) continue;
         const wg__node *node = &d->nodes[d->values[v].node];
         bool slot = node->op == &wg__op_body_in; /* a carry */
+        /* States laid side by side with something else are stacked alone. */
+        for (int j = 0; j < node->n_in && node->op->traits & WG_OP_JOIN; j++)
+            if (p->use[node->in[j]] == WG__UNUSED &&
+                d->nodes[d->values[node->in[j]].node].op == &wg__op_body_in)
+                p->use[node->in[j]] = WG__STACK;
         if (slot || (node->n_in > 0 && !const_only[v] && !cheap(node->op))) p->use[v] = WG__STACK;
     }
     for (int32_t v = 0; v < d->n_values; v++) {

@@ -62,7 +62,7 @@ wg_status wg__validate_op(const wg_op *op, bool core, wg_error *err)
     uint32_t family = op->traits & WG_OP_FAMILY;
     const uint32_t known = WG_OP_FAMILY | WG_OP_COMMUTATIVE | WG_OP_CHEAP | WG_OP_KINKS |
                            WG_OP_STRIDED | WG_OP_NO_GRADIENT | WG_OP_INPLACE | WG_OP_ROWWISE |
-                           WG_OP_EFFECT;
+                           WG_OP_EFFECT | WG_OP_JOIN;
     if (family == 0 || (family & (family - 1)))
         REFUSE("op '%s': traits must hold exactly one family", name);
     if (op->traits & ~known)

@@ -118,9 +118,7 @@ wg_var(wg_swap_axes)(wg_var x, int a, int b)
 
 /* ---- concat, stack ---- */
 
-typedef struct concat_attr {
-    int64_t axis;
-} concat_attr;
+typedef wg_join_attr concat_attr;
 
 static wg_status concat_infer(wg_infer *c)
 {
@@ -194,7 +192,7 @@ const wg_op wg__op_concat = {
     .size = sizeof(wg_op),
     .name = "concat",
     .version = 1,
-    .traits = WG_OP_OPAQUE | WG_OP_STRIDED,
+    .traits = WG_OP_OPAQUE | WG_OP_STRIDED | WG_OP_JOIN | WG_OP_CHEAP,
     .n_in = -1,
     .n_out = 1,
     .infer = concat_infer,

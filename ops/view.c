@@ -169,6 +169,7 @@ wg_var(wg_squeeze)(wg_var x, int axis)
 
 /* ---- slice ---- */
 
+/* The same structure as core/builtin.h has: passes make slices by themselves. */
 typedef struct slice_attr {
     int64_t axis, start, length;
 } slice_attr;

@@ -180,8 +180,9 @@ static void chains_and_row_reductions_fuse(void **state)
     wg_compile_options o = {.size = sizeof o, .trace = note_pass, .trace_user = seen};
     wg_program *fused, *plain;
     WGT_OK(wg_compile(&y, 1, &o, &fused, &err), &err);
-    assert_string_equal(seen, "recorded|merge scans|dead code|common subexpressions|hoist|sink|"
-                              "dead code again|fuse|");
+    assert_string_equal(seen, "recorded|merge scans|dead code|common subexpressions|merge products|"
+                              "invariant code|common subexpressions|hoist|sink|"
+                              "common subexpressions|dead code|views before maps|fuse|");
     o.trace = NULL;
     o.node_by_node = true;
     WGT_OK(wg_compile(&y, 1, &o, &plain, &err), &err);

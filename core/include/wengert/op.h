@@ -26,13 +26,14 @@ enum {
     WG_OP_FAMILY = (1 << 10) - 1,
     /* and any of */
     WG_OP_COMMUTATIVE = 1 << 16, /* f(a,b) = f(b,a): canonical order for common subexpressions */
-    WG_OP_CHEAP = 1 << 17,       /* map without a transcendental: recomputed rather than stored */
-    WG_OP_KINKS = 1 << 18,       /* not differentiable everywhere (relu, abs, max ...) */
+    WG_OP_CHEAP = 1 << 17,   /* map without a transcendental, or a copy: recomputed, not stored */
+    WG_OP_KINKS = 1 << 18,   /* not differentiable everywhere (relu, abs, max ...) */
     WG_OP_STRIDED = 1 << 19, /* kernel reads inputs through strides (else they are contiguous) */
     WG_OP_NO_GRADIENT = 1 << 20, /* no VJP by nature (argmax, comparisons): gradient is zero */
     WG_OP_INPLACE = 1 << 21,     /* out 0 may share memory with a same-typed input */
     WG_OP_ROWWISE = 1 << 22,     /* row i of the outputs depends on row i of the inputs alone */
     WG_OP_EFFECT = 1 << 23,      /* must run even when nothing uses its outputs */
+    WG_OP_JOIN = 1 << 24,        /* output is the inputs side by side along attr's axis */
 };
 
 /* Backends: slots of the kernel tables. */
@@ -109,6 +110,9 @@ typedef struct wg_reduce_attr { /* WG_OP_REDUCE */
 typedef struct wg_product_attr { /* WG_OP_PRODUCT: y = op(a) op(b) */
     uint32_t trans_a, trans_b;
 } wg_product_attr;
+typedef struct wg_join_attr { /* WG_OP_JOIN */
+    int64_t axis;             /* 0 <= axis < rank */
+} wg_join_attr;
 
 typedef struct wg_vjp wg_vjp;
 
