@@ -8,19 +8,82 @@
 
 #include <wengert/memory.h>
 
-static const char *const file_option[2][2] = {{"source", "target"},
-                                              {"valid-source", "valid-target"}};
+/* By set: source, target, or both in one. */
+static const char *const file_option[2][3] = {{"source", "target", "pairs"},
+                                              {"valid-source", "valid-target", "valid-pairs"}};
 
+static bool in_one(const cli_args *args, int set)
+{
+    return cli_given(args, file_option[set][2]);
+}
+
+/* The name, as it was given, of the files of a side. */
+static const char *file_of(const cli_args *args, int set, int side)
+{
+    return cli_string(args, file_option[set][in_one(args, set) ? 2 : side]);
+}
+
+static int check_options(const cli_args *args)
+{
+    for (int set = 0; set < 2; set++) {
+        const char *const *name = file_option[set];
+        if (in_one(args, set) && (cli_given(args, name[0]) || cli_given(args, name[1])))
+            return cli_usage_error(args, "--%s stands for --%s and --%s; give one or the other",
+                                   name[2], name[0], name[1]);
+        if (cli_given(args, name[0]) != cli_given(args, name[1]))
+            return cli_usage_error(args, "--%s and --%s go together", name[0], name[1]);
+    }
+    if (!file_of(args, TRANSLATE_TRAIN, 0))
+        return cli_usage_error(args, "no texts: give --source and --target, or --pairs");
+    bool stream = cli_flag(args, "stream");
+    if (stream && !file_of(args, TRANSLATE_VALID, 0))
+        return cli_usage_error(args, "--stream holds nothing out: give --valid-source and "
+                                     "--valid-target, or --valid-pairs");
+    for (int side = 0; side < 2 && stream; side++)
+        if (strcmp(file_of(args, TRANSLATE_TRAIN, side), "-") == 0)
+            return cli_usage_error(args, "--stream reads its texts again, which '-' cannot be");
+    return CLI_FINE;
+}
+
+/* All files there? Asked before long ones are read. */
 static int check_readable(const cli_args *args)
 {
-    for (int i = 0; i < 4; i++) {
-        const char *path = cli_string(args, file_option[i / 2][i % 2]);
-        if (path && strcmp(path, "-") != 0 && access(path, R_OK) != 0)
-            return cli_error("%s: %s", path, strerror(errno));
+    int status = check_options(args);
+    for (int i = 0; i < 4 && status == CLI_FINE; i++) {
+        wg_error err = {0};
+        char **path;
+        size_t n;
+        const char *pattern = file_of(args, i / 2, i % 2);
+        if (!pattern) continue;
+        if (wg_paths_expand(pattern, &path, &n, &err)) return cli_fail(&err);
+        for (size_t k = 0; k < n && status == CLI_FINE; k++)
+            if (strcmp(path[k], "-") != 0 && access(path[k], R_OK) != 0)
+                status = cli_error("%s: %s", path[k], strerror(errno));
+        wg_paths_free(path, n);
     }
-    if (cli_given(args, "valid-source") != cli_given(args, "valid-target"))
-        return cli_usage_error(args, "--valid-source and --valid-target go together");
-    return CLI_FINE;
+    return status;
+}
+
+static wg_status open_set(const cli_args *args, int set, wg_stream **stream, wg_error *err)
+{
+    char **path[2] = {NULL, NULL};
+    wg_stream_options o = {.size = sizeof o, .sides = 2, .reader = {.ahead = 4}};
+    wg_status status = wg_paths_expand(file_of(args, set, 0), &path[0], &o.n_source, err);
+    if (!status && !in_one(args, set))
+        status = wg_paths_expand(file_of(args, set, 1), &path[1], &o.n_target, err);
+    o.source = (const char *const *)path[0];
+    o.target = (const char *const *)path[1];
+    if (!status) status = wg_stream_open(&o, stream, err);
+    wg_paths_free(path[0], o.n_source);
+    wg_paths_free(path[1], o.n_target);
+    return status;
+}
+
+static wg_corpus_options text_options(const cli_args *args)
+{
+    return (wg_corpus_options){.size = sizeof(wg_corpus_options),
+                               .lowercase = cli_flag(args, "lowercase"),
+                               .max_tokens = cli_int(args, "max-length")};
 }
 
 /* What a reader of the result should know about the files. */
@@ -29,7 +92,7 @@ static void report(const cli_args *args, const wg_corpus *corpus, int set)
     const wg_corpus_report *r = wg_corpus_get_report(corpus);
     const char *name[2];
     for (int side = 0; side < 2; side++) {
-        name[side] = cli_string(args, file_option[set][side]);
+        name[side] = file_of(args, set, side);
         if (r->reader[side].crlf_lines)
             cli_note(args, "%s: %" PRIu64 " %s in CR LF; read as if in LF", name[side],
                      r->reader[side].crlf_lines,
@@ -49,15 +112,19 @@ static void report(const cli_args *args, const wg_corpus *corpus, int set)
                  r->too_long, name[0], name[1], cli_int(args, "max-length"));
 }
 
-static int read_set(const cli_args *args, int set, wg_corpus **corpus)
+static int read_set(const cli_args *args, int set, translate_data *data, wg_corpus **corpus)
 {
     wg_error err = {0};
-    wg_corpus_options options = {.size = sizeof options,
-                                 .lowercase = cli_flag(args, "lowercase"),
-                                 .max_tokens = cli_int(args, "max-length")};
-    if (wg_corpus_read(cli_string(args, file_option[set][0]), cli_string(args, file_option[set][1]),
-                       &options, corpus, &err))
-        return cli_fail(&err);
+    wg_stream *stream = NULL;
+    wg_corpus_options options = text_options(args);
+    options.counts_only = set == TRANSLATE_TRAIN && cli_flag(args, "stream");
+    wg_status status = open_set(args, set, &stream, &err);
+    if (!status) status = wg_corpus_read_stream(stream, &options, corpus, &err);
+    if (options.counts_only)
+        data->stream = stream;
+    else
+        wg_stream_close(stream);
+    if (status) return cli_fail(&err);
     report(args, *corpus, set);
     return CLI_FINE;
 }
@@ -69,7 +136,7 @@ static int hold_out(const cli_args *args, translate_data *data)
     if (pairs < 2)
         return cli_error("%s: a single pair; training needs another one for validation "
                          "(--valid-source, --valid-target)",
-                         cli_string(args, "source"));
+                         file_of(args, TRANSLATE_TRAIN, 0));
     if (wg_corpus_split(data->train, cli_float(args, "hold-out"), (uint64_t)cli_int(args, "seed"),
                         &data->index[0], &data->n[0], &data->index[1], &data->n[1], &err))
         return cli_fail(&err);
@@ -82,11 +149,11 @@ int translate_data_read(const cli_args *args, translate_data *data)
 {
     *data = (translate_data){0};
     int status = check_readable(args);
-    if (status == CLI_FINE) status = read_set(args, TRANSLATE_TRAIN, &data->train);
+    if (status == CLI_FINE) status = read_set(args, TRANSLATE_TRAIN, data, &data->train);
     if (status != CLI_FINE) return status;
-    if (!cli_given(args, "valid-source")) return hold_out(args, data);
-    data->n[0] = wg_corpus_pairs(data->train);
-    status = read_set(args, TRANSLATE_VALID, &data->valid);
+    if (!file_of(args, TRANSLATE_VALID, 0)) return hold_out(args, data);
+    data->n[0] = wg_corpus_get_report(data->train)->kept;
+    status = read_set(args, TRANSLATE_VALID, data, &data->valid);
     if (status == CLI_FINE) data->n[1] = wg_corpus_pairs(data->valid);
     return status;
 }
@@ -109,7 +176,7 @@ int translate_data_vocab(const cli_args *args, const translate_data *data, bool 
         if (wg_vocab_size(vocab[side]) <= WG_SPECIALS) { /* nothing but <unk> to learn from */
             for (int i = 0; i <= side; i++) wg_vocab_free(vocab[i]);
             return cli_error("%s: no word occurs %" PRIu64 " times or more (--min-count)",
-                             cli_string(args, file_option[0][side]), least);
+                             file_of(args, TRANSLATE_TRAIN, side), least);
         }
     }
     if (joint) vocab[1] = vocab[0];
@@ -140,26 +207,64 @@ static double percent(int64_t part, int64_t whole)
     return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
+static void note_stream(const cli_args *args, const translate_data *data, wg_vocab *const vocab[2])
+{
+    const wg_corpus_report *r = wg_corpus_get_report(data->train);
+    cli_note(args,
+             "%" PRId64 " pairs to train on, in windows of %" PRId64 ", %" PRId64
+             " to validate; %" PRId64 " and %" PRId64 " words; vocabularies of %" PRId32
+             " and %" PRId32,
+             data->n[0], cli_int(args, "shuffle-window"), data->pairs[TRANSLATE_VALID]->n,
+             r->tokens[0], r->tokens[1], wg_vocab_size(vocab[0]), wg_vocab_size(vocab[1]));
+}
+
 int translate_data_encode(const cli_args *args, translate_data *data, wg_vocab *const vocab[2])
 {
     wg_error err = {0};
-    for (int set = 0; set < 2; set++)
+    for (int set = data->stream ? TRANSLATE_VALID : TRANSLATE_TRAIN; set < 2; set++)
         if (wg_corpus_encode(corpus_of(data, set), vocab[0], vocab[1], data->index[set],
                              data->n[set], &data->pairs[set], &err))
             return cli_fail(&err);
     const wg_pairs *p = data->pairs[TRANSLATE_TRAIN];
-    cli_note(args,
-             "%" PRId64 " pairs to train on, %" PRId64 " to validate; %" PRId64 " and %" PRId64
-             " words, of which %.2g %% and %.2g %% are unknown; vocabularies of %" PRId32
-             " and %" PRId32,
-             p->n, data->pairs[TRANSLATE_VALID]->n, p->start[0][p->n], p->start[1][p->n],
-             percent(p->unknown[0], p->start[0][p->n]), percent(p->unknown[1], p->start[1][p->n]),
-             wg_vocab_size(vocab[0]), wg_vocab_size(vocab[1]));
+    if (data->stream) note_stream(args, data, vocab);
+    if (p)
+        cli_note(args,
+                 "%" PRId64 " pairs to train on, %" PRId64 " to validate; %" PRId64 " and %" PRId64
+                 " words, of which %.2g %% and %.2g %% are unknown; vocabularies of %" PRId32
+                 " and %" PRId32,
+                 p->n, data->pairs[TRANSLATE_VALID]->n, p->start[0][p->n], p->start[1][p->n],
+                 percent(p->unknown[0], p->start[0][p->n]),
+                 percent(p->unknown[1], p->start[1][p->n]), wg_vocab_size(vocab[0]),
+                 wg_vocab_size(vocab[1]));
     return keep_references(data);
+}
+
+wg_status translate_data_batches(const cli_args *args, translate_data *data,
+                                 wg_vocab *const vocab[2], wg_batcher **out, wg_error *err)
+{
+    int64_t words = cli_int(args, "batch-tokens"), rows = cli_int(args, "batch");
+    /* Sorted by length within large runs of shuffled sentences: little padding, other neighbours in
+     * each epoch. Lengths are rounded up so that few shapes are compiled. */
+    const wg_batch_options options = {.size = sizeof options,
+                                      .order = (wg_batch_order)cli_choice(args, "batching"),
+                                      .unit = words ? WG_BATCH_TOKENS : WG_BATCH_SENTENCES,
+                                      .batch_size = words ? words : rows,
+                                      .window = words ? 0 : 100 * rows,
+                                      .src_multiple = 4,
+                                      .tgt_multiple = 4,
+                                      .rows_multiple = words ? 8 : 1,
+                                      .source_eos = true,
+                                      .seed = (uint64_t)cli_int(args, "seed"),
+                                      .shuffle_window = cli_int(args, "shuffle-window")};
+    if (!data->stream) return wg_batcher_new(data->pairs[TRANSLATE_TRAIN], &options, out, err);
+    const wg_corpus_options text = text_options(args);
+    return wg_batcher_new_stream(data->stream, vocab[0], vocab[1], &text, NULL, NULL,
+                                 (uint64_t)data->n[0], &options, out, err);
 }
 
 void translate_data_free(translate_data *data)
 {
+    wg_stream_close(data->stream);
     for (int64_t i = 0; data->reference && i < data->n[1]; i++) wg_free(data->reference[i]);
     wg_free(data->reference);
     for (int set = 0; set < 2; set++) {
@@ -178,13 +283,14 @@ cJSON *translate_data_json(const cli_args *args, const translate_data *data)
     for (int i = 0; i < 4; i++) {
         const wg_corpus *corpus = corpora[i / 2];
         if (!corpus) continue;
+        if (i % 2 == 1 && in_one(args, i / 2)) continue;
         const wg_corpus_report *r = wg_corpus_get_report(corpus);
         cJSON *file = cJSON_CreateObject();
         if (!file || !cJSON_AddItemToArray(list, file)) {
             cJSON_Delete(file);
             goto fail;
         }
-        const char *option = file_option[i / 2][i % 2];
+        const char *option = file_option[i / 2][in_one(args, i / 2) ? 2 : i % 2];
         if (!cJSON_AddStringToObject(file, "option", option) ||
             !cJSON_AddStringToObject(file, "file", cli_string(args, option)) ||
             !cJSON_AddStringToObject(file, "sha256", r->sha256[i % 2]) ||

@@ -6,14 +6,16 @@
 #include "cli.h"
 
 #include <cjson/cJSON.h>
-#include <wengert/corpus.h>
+#include <wengert/batch.h>
 
 typedef struct translate_data {
-    wg_corpus *train, *valid; /* valid NULL: some pairs of train are held out */
+    wg_corpus *train, *valid; /* valid NULL: some pairs of train are held out; train of a stream:
+                               * the counts of its words alone */
+    wg_stream *stream;        /* --stream: the training text, read anew in each epoch; or NULL */
     int64_t *index[2];        /* pairs for training and for validation; NULL = all */
     int64_t n[2];
-    wg_pairs *pairs[2];
-    char **reference; /* [n[1]] validation targets, words joined by blanks */
+    wg_pairs *pairs[2]; /* that for training is NULL with a stream */
+    char **reference;   /* [n[1]] validation targets, words joined by blanks */
 } translate_data;
 
 enum { TRANSLATE_TRAIN = 0, TRANSLATE_VALID = 1 };
@@ -27,6 +29,9 @@ int translate_data_vocab(const cli_args *args, const translate_data *data, bool 
                          wg_vocab *vocab[2]);
 /* Encodes both sets, and keeps the references. */
 int translate_data_encode(const cli_args *args, translate_data *data, wg_vocab *const vocab[2]);
+/* The batches of the training pairs, in memory or of the stream. */
+wg_status translate_data_batches(const cli_args *args, translate_data *data,
+                                 wg_vocab *const vocab[2], wg_batcher **out, wg_error *err);
 void translate_data_free(translate_data *data);
 
 /* What a model file says about its data: names, lines, SHA-256. NULL: out of memory. */

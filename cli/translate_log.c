@@ -33,7 +33,7 @@ int translate_log_start(translate_training *t)
     wg_jsonlog_begin(t->log, t->resumed ? "resume" : "start");
     wg_jsonlog_int(t->log, "updates", t->at.updates);
     wg_jsonlog_int(t->log, "parameters", wg_params_elements(t->model->params));
-    wg_jsonlog_int(t->log, "pairs", t->data.pairs[TRANSLATE_TRAIN]->n);
+    wg_jsonlog_int(t->log, "pairs", t->data.n[TRANSLATE_TRAIN]);
     wg_jsonlog_int(t->log, "valid_pairs", t->data.pairs[TRANSLATE_VALID]->n);
     wg_jsonlog_int(t->log, "source_vocab", wg_vocab_size(t->model->vocab[0]));
     wg_jsonlog_int(t->log, "target_vocab", wg_vocab_size(t->model->vocab[1]));
@@ -67,8 +67,7 @@ int translate_log_report(translate_training *t)
     const wg_batch_state at = wg_batcher_tell(t->batcher);
     wg_jsonlog_begin(t->log, "report");
     wg_jsonlog_int(t->log, "epoch", (int64_t)at.epoch + 1);
-    wg_jsonlog_number(t->log, "epoch_share",
-                      per((double)at.position, (double)wg_batcher_count(t->batcher)));
+    wg_jsonlog_number(t->log, "epoch_share", wg_batcher_share(t->batcher));
     put_sums(t, &t->at.report);
     put_programs(t);
     t->at.report = (translate_sums){0};
@@ -136,11 +135,14 @@ void translate_show(translate_training *t)
     if (!cli_progress_due(&t->line)) return;
     const translate_sums *sums = t->at.report.updates ? &t->at.report : &t->at.epoch;
     const wg_batch_state at = wg_batcher_tell(t->batcher);
-    double share = per((double)at.position, (double)wg_batcher_count(t->batcher));
+    double share = wg_batcher_share(t->batcher);
     double left = time_left(t, share);
-    cli_progress_show(&t->line,
-                      "epoch %lld/%lld %3.0f %%  loss %.3f  ppl %.1f  %.0f tokens/s  left %d:%02d",
-                      (long long)at.epoch + 1, (long long)cli_int(t->args, "epochs"), 100 * share,
-                      per(sums->loss, sums->words), exp(per(sums->loss, sums->words)),
-                      per(sums->words, sums->seconds), (int)(left / 60), (int)left % 60);
+    cli_progress_show(
+        &t->line,
+        "epoch %lld/%lld %3.0f %%  loss %.3f  ppl %.1f  %.0f tokens/s  padding %.0f %%"
+        "  left %d:%02d",
+        (long long)at.epoch + 1, (long long)cli_int(t->args, "epochs"), 100 * share,
+        per(sums->loss, sums->words), exp(per(sums->loss, sums->words)),
+        per(sums->words, sums->seconds), 100 * wg_batcher_padding(t->batcher), (int)(left / 60),
+        (int)left % 60);
 }

@@ -72,7 +72,7 @@ wg_status translate_put_progress(translate_training *t, wg_state *state, wg_erro
                             : wg_error_set(err, WG_ENOMEM, "translator: out of memory");
     cJSON_free(text);
     cJSON_Delete(object);
-    return status;
+    return status ? status : wg_batcher_save(t->batcher, state, err);
 }
 
 static wg_status take_number(const cJSON *object, const char *name, const char *path, double *value,
@@ -135,9 +135,11 @@ wg_status translate_take_progress(translate_training *t, const wg_state *state, 
     wg_status status = take_count(object, "batch_epoch", path, &epoch, err);
     if (!status) status = take_count(object, "batch_position", path, &position, err);
     if (!status) status = take_fields(object, path, &at, err);
-    if (!status)
-        status =
-            wg_batcher_seek(t->batcher, (wg_batch_state){(uint64_t)epoch, (uint64_t)position}, err);
+    wg_batch_state place = {(uint64_t)epoch, (uint64_t)position};
+    if (!status) /* older programs saved the place here only */
+        status = wg_state_text(state, "batches/state.json", NULL)
+                     ? wg_batcher_load(t->batcher, state, err)
+                     : wg_batcher_seek(t->batcher, place, err);
     if (!status) t->at = at;
     cJSON_Delete(object);
     return status;

@@ -181,25 +181,6 @@ static int old_model(translate_training *t, wg_state **state, char *path, size_t
 
 /* ---- what trains it ---- */
 
-static wg_status make_batchers(translate_training *t, wg_error *err)
-{
-    const cli_args *args = t->args;
-    int64_t words = cli_int(args, "batch-tokens"), rows = cli_int(args, "batch");
-    /* Sorted by length within large runs of shuffled sentences: little padding, other neighbours in
-     * each epoch. Lengths are rounded up so that few shapes are compiled. */
-    const wg_batch_options options = {.size = sizeof options,
-                                      .order = WG_BATCH_TGT_SRC,
-                                      .unit = words ? WG_BATCH_TOKENS : WG_BATCH_SENTENCES,
-                                      .batch_size = words ? words : rows,
-                                      .window = words ? 0 : 100 * rows,
-                                      .src_multiple = 4,
-                                      .tgt_multiple = 4,
-                                      .rows_multiple = words ? 8 : 1,
-                                      .source_eos = true,
-                                      .seed = (uint64_t)cli_int(args, "seed")};
-    return wg_batcher_new(t->data.pairs[TRANSLATE_TRAIN], &options, &t->batcher, err);
-}
-
 static wg_status make_optimizer(translate_training *t, wg_error *err)
 {
     wg_optimizer_options options = WG_OPTIMIZER_OPTIONS_INIT;
@@ -253,7 +234,8 @@ static int make_trainer(translate_training *t)
         .round_steps = 4,
         .round_rows = cli_int(t->args, "batch-tokens") ? 8 : cli_int(t->args, "batch"),
         .max_programs = 256};
-    wg_status status = make_batchers(t, &err);
+    wg_status status =
+        translate_data_batches(t->args, &t->data, t->model->vocab, &t->batcher, &err);
     if (!status) status = make_optimizer(t, &err);
     if (!status)
         status = wg_trainer_new(t->model->net, t->model->params, t->optimizer, &options,
