@@ -12,6 +12,7 @@
 
 #include <wengert/memory.h>
 
+#include "atomicfile_private.h"
 #include "buffer.h"
 #include "fileerror.h"
 
@@ -120,6 +121,31 @@ wg_status wg_atomic_write(wg_atomic *file, const void *bytes, size_t size, wg_er
     if (!file->failed && !wg__write_all(file->fd, bytes, size)) {
         file->failed = true;
         wg__file_error(&file->error, file->path, "write", errno);
+    }
+    if (file->failed) return wg_error_set(err, file->error.status, "%s", file->error.message);
+    return WG_OK;
+}
+
+bool wg__atomic_can_patch(const wg_atomic *file)
+{
+    return file->temp != NULL;
+}
+
+wg_status wg__atomic_patch(wg_atomic *file, uint64_t offset, const void *bytes, size_t size,
+                           wg_error *err)
+{
+    const char *at = bytes;
+    while (!file->failed && size > 0) {
+        ssize_t done = pwrite(file->fd, at, size, (off_t)offset);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) {
+            file->failed = true;
+            wg__file_error(&file->error, file->path, "write", done < 0 ? errno : EIO);
+            break;
+        }
+        at += done;
+        size -= (size_t)done;
+        offset += (uint64_t)done;
     }
     if (file->failed) return wg_error_set(err, file->error.status, "%s", file->error.message);
     return WG_OK;

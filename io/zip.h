@@ -21,7 +21,24 @@ typedef struct wg__source {
     void *user;
     uint64_t size;
     const char *name; /* for messages */
+    int fd;           /* of a file; -1 for memory */
 } wg__source;
+
+/* Where a large member can be inflated from the middle: the zip extra field of docs/formats.md.
+ * Every chunk but the last has 2^log2 uncompressed bytes and ends in a full flush. */
+typedef struct wg__flush_index {
+    int log2;
+    uint32_t count;    /* of chunks; 0: there is no index */
+    uint32_t *lengths; /* compressed bytes of each */
+} wg__flush_index;
+
+enum {
+    WG__INDEX_ID = 0x4757, /* "WG" */
+    WG__INDEX_HEAD = 8,
+    WG__INDEX_MIN_LOG2 = 6,
+    WG__INDEX_MAX_LOG2 = 30,
+    WG__INDEX_MAX_COUNT = 16000, /* an extra field has at most 65,535 bytes */
+};
 
 typedef struct wg__member {
     char *name; /* as in the archive */
@@ -30,7 +47,14 @@ typedef struct wg__member {
     uint64_t stored, size; /* compressed and not */
     uint64_t header;       /* offset of the local header */
     uint64_t data;         /* offset of the data */
+    wg__flush_index index;
+    bool descriptor; /* writing: CRC and sizes follow the data, for files without a way back */
 } wg__member;
+
+/* A regular file as a source; `path` must outlive it. Closing is fine after a failed opening too.
+ */
+wg_status wg__source_open(wg__source *source, const char *path, wg_error *err);
+void wg__source_close(wg__source *source);
 
 /* The limits of wg_npz_options, defaults filled in. */
 void wg__npz_defaults(wg_npz_options *options, const wg_npz_options *given);
@@ -44,8 +68,13 @@ wg_status wg__zip_read_directory(const wg__source *source, const wg_npz_options 
                                  wg__member **members, size_t *count, wg_error *err);
 void wg__zip_free(wg__member *members, size_t count);
 
+/* Reads the body of an extra field with WG__INDEX_ID. One of another kind or version is passed over
+ * (count stays 0); false when it is damaged, *memory when memory is out. */
+bool wg__zip_read_index(const unsigned char *field, size_t size, wg__member *m, bool *memory);
+
 /* Append records; sizes and offset in zip64 form where they need it, or always with `zip64`. */
 void wg__zip_local_header(wg__buf *out, const wg__member *m, bool zip64);
+void wg__zip_descriptor(wg__buf *out, const wg__member *m, bool zip64);
 void wg__zip_central_header(wg__buf *out, const wg__member *m, bool zip64);
 void wg__zip_end(wg__buf *out, uint64_t count, uint64_t offset, uint64_t size, bool zip64);
 

@@ -31,10 +31,13 @@ uint64_t wg__get64(const unsigned char *p)
 void wg__npz_defaults(wg_npz_options *o, const wg_npz_options *given)
 {
     *o = (wg_npz_options){.size = sizeof *o};
-    if (given && given->size >= sizeof *o) *o = *given;
+    /* Fields were added at the end: a caller built before has fewer. */
+    if (given) memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    o->size = sizeof *o;
     if (!o->level) o->level = 6;
     if (!o->max_member) o->max_member = UINT64_C(64) << 30;
     if (!o->max_total) o->max_total = UINT64_C(256) << 30;
+    if (!o->memory) o->memory = (size_t)64 << 20;
     if (!o->max_members) o->max_members = 1000000;
 }
 
@@ -122,6 +125,46 @@ static wg_status find_directory(const wg__source *s, directory *d, wg_error *err
         return broken(s, "the zip directory is not where it should be", err);
     if (d->count > d->size / CENTRAL) return broken(s, "more members than fit", err);
     return WG_OK;
+}
+
+bool wg__zip_read_index(const unsigned char *field, size_t size, wg__member *m, bool *memory)
+{
+    *memory = false;
+    if (size < WG__INDEX_HEAD || memcmp(field, "WGFI\1", 5) != 0) return true;
+    int log2 = field[5];
+    size_t count = (size - WG__INDEX_HEAD) / 4;
+    if (m->index.count || m->method != WG__ZIP_DEFLATED || wg__get16(field + 6) != 0 ||
+        log2 < WG__INDEX_MIN_LOG2 || log2 > WG__INDEX_MAX_LOG2 || size % 4 != 0 || count == 0 ||
+        m->size == 0 || (m->size - 1) >> log2 != count - 1)
+        return false;
+    uint32_t *lengths = wg_reallocarray(NULL, count, sizeof *lengths);
+    if (!lengths) {
+        *memory = true;
+        return false;
+    }
+    m->index = (wg__flush_index){log2, (uint32_t)count, lengths};
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        lengths[i] = wg__get32(field + WG__INDEX_HEAD + 4 * i);
+        total += lengths[i];
+        /* No chunk is empty, and none expands more than deflate can. */
+        uint64_t plain = i + 1 < count ? UINT64_C(1) << log2 : m->size - ((uint64_t)i << log2);
+        if (lengths[i] == 0 || plain / 1032 > lengths[i]) return false;
+    }
+    return total == m->stored;
+}
+
+/* Walks the extra fields: the index of flush points. */
+static bool read_extra(const unsigned char *extra, size_t size, wg__member *m, bool *memory)
+{
+    *memory = false;
+    while (size >= 4) {
+        size_t id = wg__get16(extra), length = wg__get16(extra + 2);
+        extra += 4, size -= 4; /* that it lies inside was checked by read_zip64 */
+        if (id == WG__INDEX_ID && !wg__zip_read_index(extra, length, m, memory)) return false;
+        extra += length, size -= length;
+    }
+    return true;
 }
 
 /* Section 4.5.3: fields that are all ones in the header stand here, in this order. */
@@ -231,6 +274,10 @@ static wg_status read_entry(const wg__source *s, const unsigned char *p, size_t 
     if (!read_zip64(p + CENTRAL + name, extra, m))
         return bad_member(s, m, "wrong extra field", err);
     wg_status status = check_sizes(s, m, o, err);
+    bool memory;
+    if (status == WG_OK && !read_extra(p + CENTRAL + name, extra, m, &memory))
+        status = memory ? wg__no_memory(err, s->name)
+                        : bad_member(s, m, "damaged index of flush points", err);
     return status == WG_OK ? check_local(s, m, d->offset, flags, err) : status;
 }
 
@@ -298,6 +345,9 @@ wg_status wg__zip_read_directory(const wg__source *s, const wg_npz_options *o, w
 
 void wg__zip_free(wg__member *members, size_t count)
 {
-    for (size_t i = 0; i < count; i++) wg_free(members[i].name);
+    for (size_t i = 0; i < count; i++) {
+        wg_free(members[i].name);
+        wg_free(members[i].index.lengths);
+    }
     wg_free(members);
 }

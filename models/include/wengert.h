@@ -33,6 +33,7 @@
 
 #include <wengert/atomicfile.h>
 #include <wengert/batch.h>
+#include <wengert/checkpoint.h>
 #include <wengert/corpus.h>
 #include <wengert/heatmap.h>
 #include <wengert/jsonlog.h>

@@ -24,9 +24,14 @@ for language in $languages; do
     *) options="-std=c++11" ;;
     esac
     for header in $headers wengert/version.h; do
+        # libuv's header needs POSIX names (pthread_rwlock_t), which plain C17 hides.
+        case $header in
+        wengert/uv.h) posix=-D_XOPEN_SOURCE=700 ;;
+        *) posix= ;;
+        esac
         printf '#include <%s>\n#include <%s>\ntypedef int unit;\n' "$header" "$header" >"$work/unit"
         # shellcheck disable=SC2086 # options are words
-        if ! "$cc" -x "$language" $options -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Werror \
+        if ! "$cc" -x "$language" $options $posix -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Werror \
             $includes "$work/unit"; then
             echo "<$header> does not stand alone in $language" >&2
             status=1

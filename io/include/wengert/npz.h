@@ -16,8 +16,16 @@ WG_BEGIN_DECLS
 typedef enum wg_npz_compression {
     WG_NPZ_DEFAULT = 0, /* tensors: level 1, Huffman only; text: level 6 */
     WG_NPZ_STORE = 1,   /* nothing is compressed */
-    WG_NPZ_DEFLATE = 2, /* everything with `level` */
+    WG_NPZ_DEFLATE = 2, /* everything with `level` and `strategy` */
 } wg_npz_compression;
+
+/* zlib's strategies, for WG_NPZ_DEFLATE. */
+typedef enum wg_npz_strategy {
+    WG_NPZ_MATCHES = 0, /* Z_DEFAULT_STRATEGY: repetitions are looked for as the level says */
+    WG_NPZ_FILTERED = 1,
+    WG_NPZ_HUFFMAN_ONLY = 2,
+    WG_NPZ_RLE = 3,
+} wg_npz_strategy;
 
 /* Zero in any field means its default. */
 typedef struct wg_npz_options {
@@ -27,6 +35,11 @@ typedef struct wg_npz_options {
     uint64_t max_member;  /* reading: bytes of one member; default 64 GiB */
     uint64_t max_total;   /* reading: bytes of all members together; default 256 GiB */
     uint32_t max_members; /* default 1,000,000 */
+    wg_npz_strategy strategy;
+    /* Large members are deflated, and inflated where the file has the index for it, by several
+     * threads; default wg_default_threads(), at most 64. Bytes in the file do not depend on it. */
+    int threads;
+    size_t memory; /* bytes of buffers for that; default 64 MiB, at least some 3 MiB are used */
 } wg_npz_options;
 
 /* Writing. Names are UTF-8 paths such as "enc.0.Wx" or "a/b"; a tensor's member gets ".npy". The
