@@ -68,6 +68,7 @@ static const pass passes[] = {
     {"hoist", wg__pass_hoist},
     {"sink", wg__pass_sink},
     {"common subexpressions", wg__pass_cse},
+    {"pack weights", wg__pass_pack_weights},
     {"dead code", wg__pass_dead},
     {"views before maps", wg__pass_push_views},
     {"fuse", wg__pass_fuse},
@@ -100,6 +101,7 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     p->graph = wg__graph_build(&p->arena, tape, out, n_out);
     if (!p->graph) goto out_of_memory;
     wg__graph *g = p->graph;
+    g->isa = p->isa;
     p->stats.nodes = g->n_nodes;
     const char *env = getenv("WENGERT_COMPILE");
     bool plain = o->node_by_node || (env && strcmp(env, "0") == 0);

@@ -42,6 +42,7 @@ struct wg__graph {
     int32_t *seq, *carry, *constant;
     int32_t time;
     int32_t n_groups;
+    int32_t isa; /* wg_isa of the program */
 };
 
 /* Copies what the outputs need, bodies whole. NULL on out of memory. */
@@ -77,11 +78,12 @@ bool wg__canonical(const wg_tape *tape, const int32_t *out, int n_out, wg__bytes
 bool wg__pass_merge_scans(wg__graph *g);
 bool wg__pass_dead(wg__graph *g); /* dead code, unused slots of scans */
 bool wg__pass_cse(wg__graph *g);
-bool wg__pass_products(wg__graph *g);   /* products of loops merged and split */
-bool wg__pass_invariant(wg__graph *g);  /* what does not change leaves loops */
-bool wg__pass_hoist(wg__graph *g);      /* products of sequences leave loops */
-bool wg__pass_sink(wg__graph *g);       /* products that only feed sums and outputs leave loops */
-bool wg__pass_push_views(wg__graph *g); /* slices move before elementwise ops */
+bool wg__pass_products(wg__graph *g);     /* products of loops merged and split */
+bool wg__pass_invariant(wg__graph *g);    /* what does not change leaves loops */
+bool wg__pass_hoist(wg__graph *g);        /* products of sequences leave loops */
+bool wg__pass_sink(wg__graph *g);         /* products that only feed sums and outputs leave loops */
+bool wg__pass_pack_weights(wg__graph *g); /* right operands of a loop's products, packed once */
+bool wg__pass_push_views(wg__graph *g);   /* slices move before elementwise ops */
 bool wg__pass_fuse(wg__graph *g);
 
 #endif

@@ -16,6 +16,7 @@
 #include "axes.h"
 #include "gemm.h"
 #include "ndcopy.h"
+#include "packed.h"
 
 /* Operands that BLAS cannot read in place (broadcast or doubly strided ones) are packed in panels
  * of this many rows of op(a) or columns of op(b). */
@@ -344,6 +345,7 @@ const wg_op wg__op_matmul = {
     .workspace = matmul_workspace,
     .format = matmul_format,
     .doc = "y = op(a) op(b)",
+    .packing = wg__matmul_packing,
 };
 
 wg_var(wg_matmul_t)(wg_var a, wg_var b, bool trans_a, bool trans_b)

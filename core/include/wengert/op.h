@@ -115,8 +115,21 @@ typedef struct wg_join_attr { /* WG_OP_JOIN */
 } wg_join_attr;
 
 typedef struct wg_vjp wg_vjp;
+typedef struct wg_op wg_op;
 
-typedef struct wg_op {
+/* How a product can prepare its right operand for many products: y = product(a, pack(b)). Filled by
+ * wg_op.packing; both attributes are canonical bytes, as everywhere. */
+typedef struct wg_packing {
+    size_t size;
+    const wg_op *pack;    /* one operand, b; its result has type `packed` */
+    const wg_op *product; /* operands a and the packed b; its result is that of the plain product */
+    wg_type packed;
+    unsigned char pack_attr[32], product_attr[32];
+    size_t pack_attr_size, product_attr_size;
+    bool adds; /* product takes a third operand, of its result's type, and adds it */
+} wg_packing;
+
+struct wg_op {
     size_t size;      /* sizeof(wg_op) */
     const char *name; /* "add"; plugins: "namespace.name" */
     uint32_t version; /* raised when the meaning of attributes changes */
@@ -140,7 +153,12 @@ typedef struct wg_op {
     /* Writes the attributes for print and DOT ("axis=1"); NULL = none. */
     void (*format)(const void *attr, size_t attr_size, char *buf, size_t size);
     const char *doc; /* one line with the formula: "y = a + b" */
-} wg_op;
+    /* WG_OP_PRODUCT: whether, and how, to pack a right operand of type b that `uses` products with
+     * left operands of type a share. It may depend on nothing but its arguments (isa: a wg_isa), so
+     * that the same program gives the same bits. NULL = never. */
+    bool (*packing)(const wg_type *a, const wg_type *b, const void *attr, int64_t uses, int isa,
+                    wg_packing *out);
+};
 
 /* Appends a node. attr is copied; it must have no padding garbage (memset first) and no pointers.
  * The tape is that of the inputs (the innermost body among them; others are lifted). */

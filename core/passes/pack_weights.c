@@ -1,0 +1,219 @@
+/* Pass: what the products of a loop multiply with, again and again, is packed once outside of it.
+ *
+ * The weights of a scan do not change while it runs. A product of the body whose right operand is a
+ * constant of the loop asks its descriptor whether to pack it (wg_op.packing); where it does, the
+ * packing is placed outside of every enclosing loop of which the weights are a constant, and handed
+ * in as a constant of its own. A transposed product packs what it means, so that none is left in
+ * the loop. A sum with what is computed elsewhere is made by the product, where it offers that.
+ *
+ * Runs after hoist and sink, which take products out of loops altogether, and before fusing. */
+#include <stddef.h>
+#include <string.h>
+
+#include "../builtin.h"
+#include "../graph.h"
+
+/* A scan that the pass is inside of: node `at` of g. */
+typedef struct level {
+    wg__graph *g;
+    int32_t at;
+    bool changed; /* g has new nodes, not yet in order */
+    struct level *up;
+} level;
+
+static int32_t slot_of(const int32_t *list, int32_t n, int32_t v)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (list[i] == v) return i;
+    return -1;
+}
+
+/* Is body value v a constant of the loop, or a view of one? */
+static bool is_constant(const wg__graph *b, int32_t v)
+{
+    while (slot_of(b->constant, b->n_const, v) < 0) {
+        if (b->values[v].node < 0) return false;
+        const wg__gnode *n = &b->nodes[b->values[v].node];
+        if (!(n->op->traits & WG_OP_VIEW) || n->n_in != 1 || b->values[v].watch) return false;
+        v = n->in[0];
+    }
+    return true;
+}
+
+/* How many products share body value v, a constant of the loop at l, from where it is packed. */
+static int64_t uses_of(const level *l, int32_t v)
+{
+    int64_t uses = 1;
+    for (;;) {
+        const wg__graph *b = l->g->nodes[l->at].body;
+        int64_t steps = ((const wg__scan_attr *)l->g->nodes[l->at].attr)->steps;
+        uses = steps > 0 && uses > INT64_MAX / steps ? INT64_MAX : uses * steps;
+        if (!l->up) return uses;
+        while (slot_of(b->constant, b->n_const, v) < 0) v = b->nodes[b->values[v].node].in[0];
+        v = l->g->nodes[l->at].in[b->n_seq + b->n_carry + slot_of(b->constant, b->n_const, v)];
+        if (!is_constant(l->g, v)) return uses;
+        l = l->up;
+    }
+}
+
+/* The same value in the graph around the loop; views are repeated there. -1: out of memory. */
+static int32_t outside(level *l, int32_t v)
+{
+    const wg__graph *b = l->g->nodes[l->at].body;
+    int32_t slot = slot_of(b->constant, b->n_const, v);
+    if (slot >= 0) return l->g->nodes[l->at].in[b->n_seq + b->n_carry + slot];
+    const wg__gnode *n = &b->nodes[b->values[v].node];
+    int32_t in = outside(l, n->in[0]);
+    if (in < 0) return -1;
+    wg_type few[8],
+        *types = n->n_out <= 8 ? few : wg_reallocarray(NULL, (size_t)n->n_out, sizeof *types);
+    if (!types) return -1;
+    for (int j = 0; j < n->n_out; j++) types[j] = b->values[n->first_out + j].type;
+    wg__gnode *copy = wg__graph_add(l->g, n->op, &in, 1, n->attr, n->attr_size, types, n->n_out);
+    if (types != few) wg_free(types);
+    if (!copy) return -1;
+    copy->scope = n->scope;
+    l->changed = true;
+    return copy->first_out + b->values[v].out;
+}
+
+/* A slot of the body at l through which it reads value `outer` of l->g; one that is there already
+ * serves. -1: out of memory. */
+static int32_t constant_slot(level *l, int32_t outer)
+{
+    wg__graph *b = l->g->nodes[l->at].body;
+    wg__gnode *scan = &l->g->nodes[l->at];
+    int32_t first = b->n_seq + b->n_carry;
+    for (int32_t i = 0; i < b->n_const; i++)
+        if (scan->in[first + i] == outer) return b->constant[i];
+    wg_type type = l->g->values[outer].type;
+    wg__leaf_attr leaf;
+    memset(&leaf, 0, sizeof leaf);
+    leaf.shape = type.shape;
+    leaf.dtype = (int32_t)type.dtype;
+    leaf.number = b->n_values;
+    wg__gnode *slot = wg__graph_add(b, &wg__op_body_in, NULL, 0, &leaf, sizeof leaf, &type, 1);
+    wg__arena *arena = l->g->arena;
+    int32_t *slots = wg__arena_alloc(arena, ((size_t)b->n_const + 1) * sizeof *slots);
+    int32_t *in = wg__arena_alloc(arena, ((size_t)scan->n_in + 1) * sizeof *in);
+    wg__scan_attr *attr = wg__arena_copy(arena, scan->attr, scan->attr_size);
+    if (!slot || !slots || !in || !attr) return -1;
+    int32_t value = slot->first_out, n = b->n_const;
+    memcpy(slots, b->constant, (size_t)n * sizeof *slots);
+    slots[n] = value;
+    memcpy(in, scan->in, (size_t)(first + n) * sizeof *in);
+    in[first + n] = outer;
+    memcpy(in + first + n + 1, scan->in + first + n, (size_t)(scan->n_in - first - n) * sizeof *in);
+    b->constant = slots;
+    b->n_const++;
+    attr->n_const++;
+    scan->in = in;
+    scan->n_in++;
+    scan->attr = attr;
+    return value;
+}
+
+/* pack(v) for body value v, a constant of the loop at l, made as far outside as it is one; a value
+ * of the body. -1: out of memory. */
+static int32_t packed(level *l, int32_t v, const wg_packing *how)
+{
+    int32_t w = outside(l, v), p = -1;
+    if (w < 0) return -1;
+    wg__graph *g = l->g;
+    if (l->up && is_constant(g, w)) {
+        p = packed(l->up, w, how);
+    } else {
+        for (int32_t i = 0; i < g->n_nodes && p < 0; i++) {
+            const wg__gnode *n = &g->nodes[i];
+            if (n->live && n->op == how->pack && n->in[0] == w &&
+                n->attr_size == how->pack_attr_size &&
+                memcmp(n->attr, how->pack_attr, n->attr_size) == 0)
+                p = n->first_out;
+        }
+        if (p < 0) {
+            wg__gnode *n = wg__graph_add(g, how->pack, &w, 1, how->pack_attr, how->pack_attr_size,
+                                         &how->packed, 1);
+            if (!n) return -1;
+            l->changed = true;
+            p = n->first_out;
+        }
+    }
+    return p < 0 ? -1 : constant_slot(l, p);
+}
+
+/* The one sum that product value v goes into, with another value of its type; -1 = none. */
+static int32_t sum_with(const wg__graph *b, int32_t v, int32_t *other)
+{
+    int32_t at = -1;
+    if (b->values[v].watch || slot_of(b->out, b->n_out, v) >= 0) return -1;
+    for (int32_t i = 0; i < b->n_nodes; i++)
+        for (int j = 0; j < b->nodes[i].n_in; j++) {
+            if (!b->nodes[i].live || b->nodes[i].in[j] != v) continue;
+            if (at >= 0) return -1;
+            at = i;
+        }
+    if (at < 0 || b->nodes[at].op != &wg__op_add) return -1;
+    const wg__gnode *n = &b->nodes[at];
+    *other = n->in[n->in[0] == v];
+    return wg_shape_equal(&b->values[*other].type.shape, &b->values[v].type.shape) ? at : -1;
+}
+
+/* Rewrites product `which` of the body at l when its op packs. */
+static bool rewrite(level *l, int32_t which)
+{
+    wg__graph *b = l->g->nodes[l->at].body;
+    const wg__gnode p = b->nodes[which];
+    if (!(p.op->traits & WG_OP_PRODUCT) || p.n_in != 2 || p.n_out != 1 ||
+        p.op->size < offsetof(wg_op, packing) + sizeof p.op->packing || !p.op->packing ||
+        !is_constant(b, p.in[1]) || is_constant(b, p.in[0]))
+        return true;
+    wg_packing how;
+    memset(&how, 0, sizeof how);
+    how.size = sizeof how;
+    if (!p.op->packing(&b->values[p.in[0]].type, &b->values[p.in[1]].type, p.attr,
+                       uses_of(l, p.in[1]), l->g->isa, &how))
+        return true;
+    int32_t in[3] = {p.in[0], packed(l, p.in[1], &how), -1};
+    if (in[1] < 0) return false;
+    b = l->g->nodes[l->at].body;
+    int32_t v = p.first_out, sum = how.adds ? sum_with(b, v, &in[2]) : -1;
+    wg__gnode *made = wg__graph_add(b, how.product, in, sum >= 0 ? 3 : 2, how.product_attr,
+                                    how.product_attr_size, &b->values[v].type, 1);
+    if (!made) return false;
+    const wg__gnode *where = &b->nodes[sum >= 0 ? sum : which];
+    made->scope = p.scope;
+    made->file = p.file;
+    made->line = p.line;
+    int32_t from = where->first_out, to = made->first_out;
+    b->values[to].watch = b->values[from].watch;
+    b->values[to].name = b->values[from].name;
+    b->values[from].watch = NULL;
+    b->nodes[which].live = 0;
+    if (sum >= 0) b->nodes[sum].live = 0;
+    wg__graph_replace(b, from, to);
+    return true;
+}
+
+static bool pack_graph(wg__graph *g, level *up, bool *changed)
+{
+    for (int32_t i = 0, n = g->n_nodes; i < n; i++) {
+        if (!g->nodes[i].live || !g->nodes[i].body) continue;
+        level l = {.g = g, .at = i, .up = up};
+        wg__graph *b = g->nodes[i].body;
+        b->isa = g->isa;
+        int32_t before = b->n_nodes;
+        bool inner = false;
+        if (!pack_graph(b, &l, &inner)) return false;
+        for (int32_t k = 0, m = b->n_nodes; k < m; k++)
+            if (b->nodes[k].live && !rewrite(&l, k)) return false;
+        if ((inner || b->n_nodes != before) && !wg__graph_sort(b)) return false;
+        *changed |= l.changed;
+    }
+    return true;
+}
+
+bool wg__pass_pack_weights(wg__graph *g)
+{
+    bool changed = false;
+    return pack_graph(g, NULL, &changed) && (!changed || wg__graph_sort(g));
+}

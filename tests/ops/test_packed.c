@@ -1,0 +1,356 @@
+/* Packed products: the micro-kernels of every instruction set against sums in f64, and the pass
+ * that packs the weights of a loop: values, bits, and where the packing is placed. */
+#include "ops_support.h"
+
+#include <stdlib.h>
+
+#include <wengert/parallel.h>
+#include <wengert/scan.h>
+
+#include "kernels/panel.h"
+
+/* ---- the kernels ---- */
+
+typedef struct sample {
+    int64_t m, n, k, a_row, a_column;
+    bool trans, add;
+} sample;
+
+/* |error| of a sum of k products, whatever its order: at most k eps sum |a b| (N. Higham, "Accuracy
+ * and Stability of Numerical Algorithms", 2nd ed., eq. 3.5). */
+static void check_kernel(const wg__panel_kernels *kernels, const sample *s, wg_rng *rng)
+{
+    int64_t n_a = s->m * s->a_row + s->k * s->a_column + 1, room = (s->n + 31) / 32 * 32;
+    int64_t ldc = s->n + 3, width = kernels->width;
+    float *a = wg_malloc((size_t)n_a * sizeof *a);
+    float *b = wg_malloc((size_t)(s->n * s->k) * sizeof *b);
+    float *c = wg_malloc((size_t)(s->m * ldc) * sizeof *c);
+    float *add = wg_malloc((size_t)(s->m * s->n) * sizeof *add);
+    float *panels = wg_malloc_aligned((size_t)(room * s->k) * sizeof *panels);
+    assert_true(a && b && c && add && panels);
+    for (int64_t i = 0; i < n_a; i++) a[i] = (float)wg_rng_normal(rng);
+    for (int64_t i = 0; i < s->n * s->k; i++) b[i] = (float)wg_rng_normal(rng);
+    for (int64_t i = 0; i < s->m * s->n; i++) add[i] = (float)wg_rng_normal(rng);
+    for (int64_t i = 0; i < s->m * ldc; i++) c[i] = 77;
+    int64_t row = s->trans ? 1 : s->n, column = s->trans ? s->k : 1;
+    for (int64_t j = 0; j < s->n; j += width)
+        kernels->pack(b + j * column, row, column, s->k, s->n - j < width ? s->n - j : width,
+                      panels + j * s->k);
+    wg__panel_product p = {.m = s->m,
+                           .n = s->n,
+                           .k = s->k,
+                           .a = a,
+                           .a_row = s->a_row,
+                           .a_column = s->a_column,
+                           .panels = panels,
+                           .add = s->add ? add : NULL,
+                           .ldadd = s->n,
+                           .c = c,
+                           .ldc = ldc};
+    kernels->product(&p);
+    for (int64_t i = 0; i < s->m; i++) {
+        for (int64_t j = 0; j < s->n; j++) {
+            double sum = s->add ? (double)add[i * s->n + j] : 0, size = fabs(sum);
+            for (int64_t l = 0; l < s->k; l++) {
+                double term =
+                    (double)a[i * s->a_row + l * s->a_column] * (double)b[l * row + j * column];
+                sum += term;
+                size += fabs(term);
+            }
+            WGT_NEAR(c[i * ldc + j], sum, (double)(s->k + 1) * 0x1p-24 * size);
+        }
+        for (int64_t j = s->n; j < ldc; j++) assert_true(c[i * ldc + j] == 77);
+    }
+    /* The bits of an element depend on its row of a and its column of b alone. */
+    float whole = c[(s->m - 1) * ldc + s->n - 1];
+    int64_t last = (s->n - 1) / width * width;
+    p.a += (s->m - 1) * s->a_row;
+    p.panels += last * s->k;
+    p.c += (s->m - 1) * ldc + last;
+    if (s->add) p.add += (s->m - 1) * s->n + last;
+    p.m = 1;
+    p.n = s->n - last;
+    kernels->product(&p);
+    assert_true(c[(s->m - 1) * ldc + s->n - 1] == whole);
+    wg_free(a);
+    wg_free(b);
+    wg_free(c);
+    wg_free(add);
+    wg_free_aligned(panels);
+}
+
+static void test_kernels(void **state)
+{
+    (void)state;
+    wg_rng rng;
+    wg_rng_init(&rng, 11, "panels");
+    static const int64_t ns[] = {1, 7, 8, 9, 16, 17, 31, 32, 33, 63, 64, 65, 96, 130};
+    static const int64_t ks[] = {1, 2, 17, 40};
+    for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
+        const wg__panel_kernels *kernels = wg__panel_kernels_for(isa);
+        for (int64_t m = 1; m <= 26; m++)
+            for (size_t i = 0; i < sizeof ns / sizeof *ns; i++)
+                for (size_t j = 0; j < sizeof ks / sizeof *ks; j++) {
+                    int64_t n = ns[i], k = ks[j];
+                    sample s = {m, n, k, k + (m & 1), 1, (m + n) & 1, (m + n + k) & 1};
+                    check_kernel(kernels, &s, &rng);
+                    sample odd = {m, n, k, 1, m + 2, n & 1, k & 1};
+                    check_kernel(kernels, &odd, &rng);
+                }
+        sample large = {50, 150, 1100, 1100, 1, true, false};
+        check_kernel(kernels, &large, &rng);
+    }
+}
+
+/* ---- loops ---- */
+
+/* h' = tanh(x_t W + (h U) + (h o g) V^T), with V read through a view; output h'. */
+typedef struct cell {
+    wg_var u, v, gate, w;
+} cell;
+
+static void step(void *user, wg_scan_step *s)
+{
+    cell *c = user;
+    wg_var h = s->carry[0];
+    wg_var vt = wg_transpose(c->v, NULL, 0);
+    wg_var sum = wg_add(wg_matmul(s->x[0], c->w), wg_matmul(h, c->u));
+    s->next[0] = wg_tanh(wg_add(sum, wg_matmul(wg_mul(h, c->gate), vt)));
+    s->y[0] = s->next[0];
+}
+
+typedef struct recorded {
+    bench b;
+    wg_var out[8];
+    int n_out;
+} recorded;
+
+static wg_var scan_of(bench *b, cell *c, wg_var x, wg_var h)
+{
+    wg_var y, last;
+    wg_scan_def d = {.size = sizeof d,
+                     .body = step,
+                     .user = c,
+                     .sequences = &x,
+                     .n_sequences = 1,
+                     .init = &h,
+                     .n_carries = 1,
+                     .n_outputs = 1};
+    WGT_OK(wg_scan(b->tape, &d, &last, &y, NULL), NULL);
+    return y;
+}
+
+/* Scaled so that sums stay of order 1. */
+static wg_var weight(bench *b, wg_dtype dtype, int64_t rows, int64_t cols)
+{
+    return wg_mul_scalar(bench_normal(b, dtype, WG_SHAPE(rows, cols)), 1 / sqrt((double)rows));
+}
+
+/* Values and gradients of the loop. */
+static void record(recorded *r, wg_dtype dtype, int64_t steps, int64_t rows, int64_t in, int64_t h)
+{
+    bench *b = &r->b;
+    bench_open(b);
+    cell c = {.u = weight(b, dtype, h, h),
+              .v = weight(b, dtype, h, h),
+              .gate = bench_normal(b, dtype, WG_SHAPE(rows, h)),
+              .w = weight(b, dtype, in, h)};
+    wg_var x = bench_normal(b, dtype, WG_SHAPE(steps, rows, in));
+    wg_var start = bench_normal(b, dtype, WG_SHAPE(rows, h));
+    wg_var y = scan_of(b, &c, x, start);
+    wg_var loss = wg_mean_all(wg_square(y));
+    wg_var of[6] = {c.u, c.v, c.gate, c.w, x, start};
+    r->out[0] = loss;
+    r->out[1] = y;
+    WGT_OK(wg_grad(loss, of, 6, r->out + 2), NULL);
+    r->n_out = 8;
+    WGT_OK(wg_tape_status(b->tape, &b->err), &b->err);
+}
+
+typedef struct listing {
+    char *text;
+    size_t size;
+} listing;
+
+static void keep(void *user, const char *pass, const char *text)
+{
+    listing *l = user;
+    if (strcmp(pass, "fuse") != 0) return;
+    snprintf(l->text, l->size, "%s", text);
+}
+
+/* Lines that hold `what` (and `also`, if any) at a depth of loops in [least, most]. */
+static int lines_with(const char *text, const char *what, const char *also, int least, int most)
+{
+    int count = 0;
+    while (*text) {
+        const char *end = strchr(text, '\n');
+        if (!end) break;
+        int depth = 0;
+        while (text[depth] == ' ') depth++;
+        char line[512];
+        snprintf(line, sizeof line, "%.*s", (int)(end - text), text);
+        count += depth / 4 >= least && depth / 4 <= most && strstr(line, what) &&
+                 (!also || strstr(line, also));
+        text = end + 1;
+    }
+    return count;
+}
+
+static char text_of_program[1 << 20];
+
+static wg_program *compiled(recorded *r, int threads, int isa, bool plain)
+{
+    listing l = {text_of_program, sizeof text_of_program};
+    wg_compile_options o = {.size = sizeof o,
+                            .threads = threads,
+                            .isa = isa + 1,
+                            .node_by_node = plain,
+                            .trace = keep,
+                            .trace_user = &l};
+    wg_program *p;
+    WGT_OK(wg_compile(r->out, r->n_out, &o, &p, &r->b.err), &r->b.err);
+    WGT_OK(wg_program_run(p, &r->b.err), &r->b.err);
+    return p;
+}
+
+/* Every instruction set and thread count: near node by node; the same bits for every thread count;
+ * one packing a weight and direction, outside; nothing transposed inside. */
+static void check_loop(wg_dtype dtype, int64_t steps, int64_t rows, int64_t in, int64_t h)
+{
+    recorded r;
+    record(&r, dtype, steps, rows, in, h);
+    wg_program *plain = compiled(&r, 1, (int)wg_isa_best(), true);
+    for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
+        wg_program *one = NULL;
+        for (int threads = 1; threads <= 3; threads++) {
+            wg_program *p = compiled(&r, threads, isa, false);
+            if (threads == 1) {
+                const char *t = text_of_program;
+                assert_int_equal(lines_with(t, "matmul(", "b^T", 1, 9), 0);
+                assert_int_equal(lines_with(t, "pack_right(", NULL, 1, 9), 0);
+                bool panels = lines_with(t, "matmul_packed(", NULL, 0, 9) > 0;
+                /* f32: h U and its gradient, (h o g) V^T and its; rows: the transposed ones. */
+                assert_int_equal(lines_with(t, "pack_right(", NULL, 0, 0), panels ? 4 : 2);
+                if (dtype == WG_F64) assert_false(panels);
+                if (dtype == WG_F32 && isa < WG_ISA_AVX512) {
+                    assert_true(panels);
+                    assert_int_equal(lines_with(t, "matmul_packed(", NULL, 1, 1), 4);
+                    assert_int_equal(lines_with(t, "matmul(", NULL, 1, 9), 0);
+                }
+            }
+            for (int i = 0; i < r.n_out; i++) {
+                const wg_tensor *y = wg_program_output(p, i), *z = wg_program_output(plain, i);
+                for (int64_t e = 0; e < wg_tensor_count(y); e++)
+                    WGT_CLOSE(wg_tensor_get(y, e), wg_tensor_get(z, e),
+                              dtype == WG_F32 ? 2e-4 : 1e-11, dtype == WG_F32 ? 2e-5 : 1e-12);
+                if (one && dtype == WG_F32 && i < 2)
+                    assert_memory_equal(wg_tensor_cdata(y),
+                                        wg_tensor_cdata(wg_program_output(one, i)),
+                                        wg_tensor_bytes(y));
+            }
+            if (one)
+                wg_program_free(p);
+            else
+                one = p;
+        }
+        wg_program_free(one);
+    }
+    wg_program_free(plain);
+    bench_close(&r.b);
+}
+
+static void test_loops(void **state)
+{
+    (void)state;
+    check_loop(WG_F32, 9, 20, 7, 33);
+    check_loop(WG_F32, 130, 1, 3, 16);
+    check_loop(WG_F32, 20, 7, 40, 65);
+    check_loop(WG_F64, 9, 20, 7, 33);
+}
+
+/* Few products are not worth packing for. */
+static void test_short_loops_do_not_pack(void **state)
+{
+    (void)state;
+    recorded r;
+    record(&r, WG_F32, 3, 4, 5, 6);
+    wg_program *p = compiled(&r, 1, (int)wg_isa_best(), false);
+    assert_int_equal(lines_with(text_of_program, "pack_right(", NULL, 0, 9), 0);
+    wg_program_free(p);
+    bench_close(&r.b);
+}
+
+/* ---- a loop in a loop ---- */
+
+typedef struct outer {
+    wg_var w, x;
+} outer;
+
+static void inner_step(void *user, wg_scan_step *s)
+{
+    outer *o = user;
+    s->next[0] = wg_tanh(wg_add(wg_matmul(s->carry[0], o->w), s->x[0]));
+    s->y[0] = s->next[0];
+}
+
+static void outer_step(void *user, wg_scan_step *s)
+{
+    outer *o = user;
+    wg_var y, last;
+    wg_scan_def d = {.size = sizeof d,
+                     .body = inner_step,
+                     .user = o,
+                     .sequences = &o->x,
+                     .n_sequences = 1,
+                     .init = s->carry,
+                     .n_carries = 1,
+                     .n_outputs = 1};
+    wg_scan(s->tape, &d, &last, &y, NULL);
+    s->next[0] = wg_matmul(last, o->w);
+}
+
+static void test_packed_outside_of_both_loops(void **state)
+{
+    (void)state;
+    recorded r;
+    bench *b = &r.b;
+    bench_open(b);
+    outer o = {.w = weight(b, WG_F32, 24, 24), .x = bench_normal(b, WG_F32, WG_SHAPE(6, 5, 24))};
+    wg_var start = bench_normal(b, WG_F32, WG_SHAPE(5, 24)), last;
+    wg_scan_def d = {.size = sizeof d,
+                     .body = outer_step,
+                     .user = &o,
+                     .init = &start,
+                     .n_carries = 1,
+                     .steps = 30};
+    WGT_OK(wg_scan(b->tape, &d, &last, NULL, NULL), NULL);
+    wg_var of[2] = {o.w, o.x};
+    r.out[0] = last;
+    WGT_OK(wg_grad(wg_sum_all(wg_square(last)), of, 2, r.out + 1), NULL);
+    r.n_out = 3;
+    wg_program *plain = compiled(&r, 1, (int)wg_isa_best(), true);
+    wg_program *p = compiled(&r, 2, (int)wg_isa_best() < WG_ISA_AVX2 ? 0 : WG_ISA_AVX2, false);
+    assert_int_equal(lines_with(text_of_program, "pack_right(", NULL, 1, 9), 0);
+    assert_int_equal(lines_with(text_of_program, "pack_right(", NULL, 0, 0), 2);
+    assert_int_equal(lines_with(text_of_program, "matmul(", NULL, 2, 9), 0);
+    assert_true(lines_with(text_of_program, "matmul_packed(", NULL, 2, 2) >= 2);
+    for (int i = 0; i < r.n_out; i++)
+        for (int64_t e = 0; e < wg_tensor_count(wg_program_output(p, i)); e++)
+            WGT_CLOSE(wg_tensor_get(wg_program_output(p, i), e),
+                      wg_tensor_get(wg_program_output(plain, i), e), 1e-3, 1e-4);
+    wg_program_free(p);
+    wg_program_free(plain);
+    bench_close(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_short_loops_do_not_pack),
+        cmocka_unit_test(test_packed_outside_of_both_loops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
