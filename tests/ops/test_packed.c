@@ -143,7 +143,7 @@ static wg_var scan_of(bench *b, cell *c, wg_var x, wg_var h)
 /* Scaled so that sums stay of order 1. */
 static wg_var weight(bench *b, wg_dtype dtype, int64_t rows, int64_t cols)
 {
-    return wg_mul_scalar(bench_normal(b, dtype, WG_SHAPE(rows, cols)), 1 / sqrt((double)rows));
+    return wg_scale(bench_normal(b, dtype, WG_SHAPE(rows, cols)), 1 / sqrt((double)rows));
 }
 
 /* Values and gradients of the loop. */
@@ -162,7 +162,7 @@ static void record(recorded *r, wg_dtype dtype, int64_t steps, int64_t rows, int
     wg_var of[6] = {c.u, c.v, c.gate, c.w, x, start};
     r->out[0] = loss;
     r->out[1] = y;
-    WGT_OK(wg_grad(loss, of, 6, r->out + 2), NULL);
+    WGT_OK(wg_grad(&loss, NULL, 1, of, 6, r->out + 2), NULL);
     r->n_out = 8;
     WGT_OK(wg_tape_status(b->tape, &b->err), &b->err);
 }
@@ -327,7 +327,8 @@ static void test_packed_outside_of_both_loops(void **state)
     WGT_OK(wg_scan(b->tape, &d, &last, NULL, NULL), NULL);
     wg_var of[2] = {o.w, o.x};
     r.out[0] = last;
-    WGT_OK(wg_grad(wg_sum_all(wg_square(last)), of, 2, r.out + 1), NULL);
+    wg_var loss = wg_sum_all(wg_square(last));
+    WGT_OK(wg_grad(&loss, NULL, 1, of, 2, r.out + 1), NULL);
     r.n_out = 3;
     wg_program *plain = compiled(&r, 1, (int)wg_isa_best(), true);
     wg_program *p = compiled(&r, 2, (int)wg_isa_best() < WG_ISA_AVX2 ? 0 : WG_ISA_AVX2, false);
