@@ -3,6 +3,9 @@
 
 extern const cli_command cli_command_translate_train;
 extern const cli_command cli_command_translate_run;
+extern const cli_command cli_command_subwords_learn;
+extern const cli_command cli_command_subwords_apply;
+extern const cli_command cli_command_subwords_undo;
 extern const cli_command cli_command_score_bleu;
 extern const cli_command cli_command_gradcheck;
 extern const cli_command cli_command_new_cell;
@@ -11,6 +14,9 @@ extern const cli_command cli_command_help;
 const cli_command *const cli_commands[] = {
     &cli_command_translate_train,
     &cli_command_translate_run,
+    &cli_command_subwords_learn,
+    &cli_command_subwords_apply,
+    &cli_command_subwords_undo,
     &cli_command_score_bleu,
     &cli_command_gradcheck,
     &cli_command_new_cell,

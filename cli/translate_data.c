@@ -158,8 +158,54 @@ int translate_data_read(const cli_args *args, translate_data *data)
     return status;
 }
 
-int translate_data_vocab(const cli_args *args, const translate_data *data, bool joint,
-                         wg_vocab *vocab[2])
+/* Learnt from both sides together, so that what they share is cut alike. */
+static wg_status learn_subwords(const cli_args *args, const translate_data *data,
+                                wg_subwords **subwords, wg_error *err)
+{
+    wg_vocab *words = NULL;
+    const wg_subwords_options options = {.size = sizeof options,
+                                         .merges = (int32_t)cli_int(args, "subwords")};
+    wg_status status = wg_corpus_vocab(data->train, 1u << WG_SOURCE | 1u << WG_TARGET,
+                                       data->index[0], data->n[0], 1, 0, &words, err);
+    if (!status) status = wg_subwords_learn(words, &options, subwords, err);
+    wg_vocab_free(words);
+    return status;
+}
+
+int translate_data_subwords(const cli_args *args, const translate_data *data,
+                            wg_subwords **subwords)
+{
+    wg_error err = {0};
+    wg_status status = WG_OK;
+    const char *path = cli_string(args, "bpe");
+    *subwords = NULL;
+    if (path && cli_int(args, "subwords") > 0)
+        return cli_usage_error(args, "--subwords learns merges and --bpe reads them; give one");
+    if (path)
+        status = wg_subwords_load(path, subwords, &err);
+    else if (cli_int(args, "subwords") > 0)
+        status = learn_subwords(args, data, subwords, &err);
+    if (status) return cli_fail(&err);
+    if (*subwords)
+        cli_note(args, "subwords: %" PRId32 " merges of %" PRId32 " characters",
+                 wg_subwords_merges(*subwords), wg_subwords_characters(*subwords));
+    return CLI_FINE;
+}
+
+/* Every byte is in the source's vocabulary, so that nothing to be translated is unknown; in the
+ * target's they would be outputs that no training pair asks for. */
+static wg_status make_vocab(const translate_data *data, const wg_subwords *subwords, unsigned sides,
+                            uint64_t least, size_t most, wg_vocab **vocab, wg_error *err)
+{
+    if (!subwords)
+        return wg_corpus_vocab(data->train, sides, data->index[0], data->n[0], least, most, vocab,
+                               err);
+    return wg_subwords_vocab(subwords, data->train, sides, data->index[0], data->n[0], least, most,
+                             (sides >> WG_SOURCE & 1) != 0, vocab, err);
+}
+
+int translate_data_vocab(const cli_args *args, const translate_data *data,
+                         const wg_subwords *subwords, bool joint, wg_vocab *vocab[2])
 {
     wg_error err = {0};
     static const unsigned side_bits[2] = {1u << WG_SOURCE, 1u << WG_TARGET};
@@ -168,8 +214,7 @@ int translate_data_vocab(const cli_args *args, const translate_data *data, bool 
     vocab[0] = vocab[1] = NULL;
     for (int side = 0; side < (joint ? 1 : 2); side++) {
         unsigned sides = joint ? side_bits[0] | side_bits[1] : side_bits[side];
-        if (wg_corpus_vocab(data->train, sides, data->index[0], data->n[0], least, most,
-                            &vocab[side], &err)) {
+        if (make_vocab(data, subwords, sides, least, most, &vocab[side], &err)) {
             wg_vocab_free(vocab[0]);
             return cli_fail(&err);
         }
@@ -218,29 +263,50 @@ static void note_stream(const cli_args *args, const translate_data *data, wg_voc
              r->tokens[0], r->tokens[1], wg_vocab_size(vocab[0]), wg_vocab_size(vocab[1]));
 }
 
-int translate_data_encode(const cli_args *args, translate_data *data, wg_vocab *const vocab[2])
+static wg_status cut_corpus(void *user, const wg_corpus *in, wg_corpus **out, wg_error *err)
+{
+    const translate_data *data = user;
+    return wg_subwords_corpus(data->subwords, in, data->known, out, err);
+}
+
+static wg_status encode_set(translate_data *data, int set, wg_error *err)
+{
+    const wg_corpus *corpus = corpus_of(data, set);
+    wg_corpus *cut = NULL;
+    wg_status status = WG_OK;
+    if (data->subwords) status = cut_corpus(data, corpus, &cut, err);
+    if (!status)
+        status = wg_corpus_encode(cut ? cut : corpus, data->known[0], data->known[1],
+                                  data->index[set], data->n[set], &data->pairs[set], err);
+    wg_corpus_free(cut);
+    return status;
+}
+
+int translate_data_encode(const cli_args *args, translate_data *data, const wg_subwords *subwords,
+                          wg_vocab *const vocab[2])
 {
     wg_error err = {0};
+    data->subwords = subwords;
+    data->known[0] = vocab[0];
+    data->known[1] = vocab[1];
     for (int set = data->stream ? TRANSLATE_VALID : TRANSLATE_TRAIN; set < 2; set++)
-        if (wg_corpus_encode(corpus_of(data, set), vocab[0], vocab[1], data->index[set],
-                             data->n[set], &data->pairs[set], &err))
-            return cli_fail(&err);
+        if (encode_set(data, set, &err)) return cli_fail(&err);
     const wg_pairs *p = data->pairs[TRANSLATE_TRAIN];
     if (data->stream) note_stream(args, data, vocab);
     if (p)
         cli_note(args,
                  "%" PRId64 " pairs to train on, %" PRId64 " to validate; %" PRId64 " and %" PRId64
-                 " words, of which %.2g %% and %.2g %% are unknown; vocabularies of %" PRId32
+                 " %s, of which %.2g %% and %.2g %% are unknown; vocabularies of %" PRId32
                  " and %" PRId32,
                  p->n, data->pairs[TRANSLATE_VALID]->n, p->start[0][p->n], p->start[1][p->n],
-                 percent(p->unknown[0], p->start[0][p->n]),
+                 subwords ? "subwords" : "words", percent(p->unknown[0], p->start[0][p->n]),
                  percent(p->unknown[1], p->start[1][p->n]), wg_vocab_size(vocab[0]),
                  wg_vocab_size(vocab[1]));
     return keep_references(data);
 }
 
-wg_status translate_data_batches(const cli_args *args, translate_data *data,
-                                 wg_vocab *const vocab[2], wg_batcher **out, wg_error *err)
+wg_status translate_data_batches(const cli_args *args, translate_data *data, wg_batcher **out,
+                                 wg_error *err)
 {
     int64_t words = cli_int(args, "batch-tokens"), rows = cli_int(args, "batch");
     /* Sorted by length within large runs of shuffled sentences: little padding, other neighbours in
@@ -258,8 +324,9 @@ wg_status translate_data_batches(const cli_args *args, translate_data *data,
                                       .shuffle_window = cli_int(args, "shuffle-window")};
     if (!data->stream) return wg_batcher_new(data->pairs[TRANSLATE_TRAIN], &options, out, err);
     const wg_corpus_options text = text_options(args);
-    return wg_batcher_new_stream(data->stream, vocab[0], vocab[1], &text, NULL, NULL,
-                                 (uint64_t)data->n[0], &options, out, err);
+    return wg_batcher_new_stream(data->stream, data->known[0], data->known[1], &text,
+                                 data->subwords ? cut_corpus : NULL, data, (uint64_t)data->n[0],
+                                 &options, out, err);
 }
 
 void translate_data_free(translate_data *data)

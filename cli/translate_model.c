@@ -12,6 +12,7 @@
 
 #define FORMAT_NAME "wengert.translator"
 #define PARAMETER "model/" /* before the names of parameters */
+#define SUBWORDS "subwords.txt"
 static const char *const vocab_name[2] = {"source.vocab", "target.vocab"};
 
 static wg_status no_memory(wg_error *err)
@@ -26,21 +27,25 @@ void translate_model_free(translate_model *model)
     wg_params_free(model->params);
     if (model->vocab[1] != model->vocab[0]) wg_vocab_free(model->vocab[1]);
     wg_vocab_free(model->vocab[0]);
+    wg_subwords_free(model->subwords);
     cJSON_Delete(model->config);
     wg_free(model);
 }
 
 /* A model that holds the vocabularies and nothing else yet. */
-static translate_model *begin(wg_vocab *source, wg_vocab *target, bool lowercase)
+static translate_model *begin(wg_vocab *source, wg_vocab *target, wg_subwords *subwords,
+                              bool lowercase)
 {
     translate_model *model = wg_calloc(1, sizeof *model);
     if (!model) {
         if (target != source) wg_vocab_free(target);
         wg_vocab_free(source);
+        wg_subwords_free(subwords);
         return NULL;
     }
     model->vocab[0] = source;
     model->vocab[1] = target;
+    model->subwords = subwords;
     model->lowercase = lowercase;
     return model;
 }
@@ -55,7 +60,8 @@ static bool describe(translate_model *model)
 {
     model->config = cJSON_CreateObject();
     if (!cJSON_AddStringToObject(model->config, "format", FORMAT_NAME) ||
-        !cJSON_AddNumberToObject(model->config, "format_version", TRANSLATE_FORMAT_VERSION))
+        !cJSON_AddNumberToObject(model->config, "format_version",
+                                 model->subwords ? TRANSLATE_FORMAT_VERSION : 1))
         return false;
     cJSON *net = translate_config_json(wg_seq2seq_get_config(model->net));
     if (!net || !cJSON_AddItemToObject(model->config, "model", net)) {
@@ -63,14 +69,16 @@ static bool describe(translate_model *model)
         return false;
     }
     cJSON *text = cJSON_AddObjectToObject(model->config, "text");
-    return text && cJSON_AddBoolToObject(text, "lowercase", model->lowercase);
+    return text && cJSON_AddBoolToObject(text, "lowercase", model->lowercase) &&
+           (!model->subwords || cJSON_AddTrueToObject(text, "subwords"));
 }
 
 wg_status translate_model_new(wg_seq2seq_config config, wg_vocab *source, wg_vocab *target,
-                              bool lowercase, uint64_t seed, translate_model **out, wg_error *err)
+                              wg_subwords *subwords, bool lowercase, uint64_t seed,
+                              translate_model **out, wg_error *err)
 {
     *out = NULL;
-    translate_model *model = begin(source, target, lowercase);
+    translate_model *model = begin(source, target, subwords, lowercase);
     if (!model) return no_memory(err);
     config.source_vocab = wg_vocab_size(source);
     config.target_vocab = wg_vocab_size(target);
@@ -97,6 +105,16 @@ static wg_status put_vocab(const wg_vocab *vocab, const char *name, wg_state *st
     return status;
 }
 
+static wg_status put_subwords(const wg_subwords *subwords, wg_state *state, wg_error *err)
+{
+    char *text = NULL;
+    size_t length = 0;
+    wg_status status = wg_subwords_write(subwords, &text, &length, err);
+    if (!status) status = wg_state_put_text(state, SUBWORDS, text, length, err);
+    wg_free(text);
+    return status;
+}
+
 wg_status translate_model_put(const translate_model *model, wg_state *state, wg_error *err)
 {
     char *json = cJSON_Print(model->config);
@@ -106,6 +124,7 @@ wg_status translate_model_put(const translate_model *model, wg_state *state, wg_
     for (int side = 0; side < 2 && !status; side++)
         if (side == 0 || model->vocab[1] != model->vocab[0])
             status = put_vocab(model->vocab[side], vocab_name[side], state, err);
+    if (!status && model->subwords) status = put_subwords(model->subwords, state, err);
     for (int i = 0; i < wg_params_count(model->params) && !status; i++) {
         char name[300];
         snprintf(name, sizeof name, PARAMETER "%s", wg_params_name(model->params, i));
@@ -155,6 +174,17 @@ static wg_status take_vocab(const wg_state *state, const char *path, const char 
                             "%s has %" PRId32 " entries, config.json says %" PRId64, where,
                             wg_vocab_size(*out), entries);
     return WG_OK;
+}
+
+static wg_status take_subwords(const wg_state *state, const char *path, wg_subwords **out,
+                               wg_error *err)
+{
+    char where[512];
+    size_t length = 0;
+    const char *text = wg_state_text(state, SUBWORDS, &length);
+    if (!text) return wg_error_set(err, WG_EFORMAT, "%s: '" SUBWORDS "' is missing", path);
+    snprintf(where, sizeof where, "%.400s: " SUBWORDS, path);
+    return wg_subwords_parse(where, text, length, out, err);
 }
 
 /* Is there a float tensor of the right shape for each parameter? Asked before the arenas are made:
@@ -234,6 +264,8 @@ static wg_status build(translate_model *model, const wg_state *state, const char
     if (!status) status = copy_tensors(model, state, err);
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(model->config, "text");
     model->lowercase = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "lowercase"));
+    if (!status && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "subwords")))
+        status = take_subwords(state, path, &model->subwords, err);
     wg_free(hypers);
     return status;
 }
@@ -242,7 +274,7 @@ wg_status translate_model_take(const wg_state *state, const char *path, translat
                                wg_error *err)
 {
     *out = NULL;
-    translate_model *model = begin(NULL, NULL, false);
+    translate_model *model = begin(NULL, NULL, NULL, false);
     if (!model) return no_memory(err);
     wg_status status = parse_config(state, path, &model->config, err);
     if (!status) status = build(model, state, path, err);

@@ -9,10 +9,12 @@
 #include <wengert/param.h>
 #include <wengert/seq2seq.h>
 #include <wengert/state.h>
+#include <wengert/subword.h>
 #include <wengert/vocab.h>
 
-/* Raised when a file of this version cannot be read by older programs. */
-#define TRANSLATE_FORMAT_VERSION 1
+/* Raised when a file of this version cannot be read by older programs: 2 has subwords. A model
+ * without them is still written as 1. */
+#define TRANSLATE_FORMAT_VERSION 2
 #define TRANSLATE_MODEL_NAME "model.npz"
 #define TRANSLATE_LAST_NAME "last.npz"
 #define TRANSLATE_LOG_NAME "log.jsonl"
@@ -21,14 +23,17 @@ typedef struct translate_model {
     wg_vocab *vocab[2]; /* source, target; the same one twice where all embeddings are tied */
     wg_params *params;
     wg_seq2seq *net;
-    bool lowercase; /* text is lower-cased before it is looked up */
-    cJSON *config;  /* the root of config.json */
+    bool lowercase;        /* text is lower-cased before it is looked up */
+    wg_subwords *subwords; /* the vocabularies are those of its pieces; NULL: of words */
+    cJSON *config;         /* the root of config.json */
 } translate_model;
 
-/* Makes a model with fresh parameters. The vocabularies pass to the model, on failure too; `target`
- * may be `source`. config->source_vocab and target_vocab are set from them. */
+/* Makes a model with fresh parameters. The vocabularies and subwords (or NULL) pass to the model,
+ * on failure too; `target` may be `source`. config->source_vocab and target_vocab are set from
+ * them. */
 wg_status translate_model_new(wg_seq2seq_config config, wg_vocab *source, wg_vocab *target,
-                              bool lowercase, uint64_t seed, translate_model **out, wg_error *err);
+                              wg_subwords *subwords, bool lowercase, uint64_t seed,
+                              translate_model **out, wg_error *err);
 void translate_model_free(translate_model *model);
 
 /* Puts config.json, the vocabularies and the parameters (by reference) into a state tree. */

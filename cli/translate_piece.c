@@ -68,9 +68,17 @@ static wg_status add_hypothesis(const translate_job *job, const wg_hypothesis *h
         snprintf(text, sizeof text, "%" PRId64 " ||| ", number);
         status = append_text(out, text, err);
     }
+    size_t begin = out->size;
     for (int64_t t = 0; t < h->length && !status; t++) {
         if (t > 0) status = append(out, " ", 1, err);
         if (!status) status = append_text(out, word_of(job, h, t, source_steps, word, words), err);
+    }
+    if (!status && job->segmenter) {
+        char *joined = NULL;
+        status = wg_subwords_undo(out->text + begin, out->size - begin, &joined, err);
+        out->size = begin;
+        if (!status) status = append_text(out, joined, err);
+        wg_free(joined);
     }
     if (!status && job->n_best) {
         snprintf(text, sizeof text, " ||| %.6g", h->score);

@@ -116,6 +116,10 @@ static int translate_all(translate_job *job, wg_reader *reader)
         if (wg_sentences_read(reader, job->model->vocab[0], job->model->lowercase, most, 1 << 18,
                               &piece, &err))
             return cli_fail(&err);
+        if (job->segmenter && wg_sentences_segment(piece, job->segmenter, &err)) {
+            wg_sentences_free(piece);
+            return cli_fail(&err);
+        }
         int64_t n = piece->n;
         if (n > 0) status = translate_piece(job, piece, first);
         wg_sentences_free(piece);
@@ -147,10 +151,14 @@ static int translate_run(const cli_args *args)
                                       .max_line_tokens = (size_t)cli_int(args, "max-input")};
     int status = check(args, model);
     if (status == CLI_FINE &&
-        (make_decoder(&job, &err) || wg_reader_open("-", &limits, &reader, &err)))
+        (make_decoder(&job, &err) ||
+         (model->subwords &&
+          wg_segmenter_new(model->subwords, model->vocab[0], &job.segmenter, &err)) ||
+         wg_reader_open("-", &limits, &reader, &err)))
         status = cli_fail(&err);
     if (status == CLI_FINE) status = translate_all(&job, reader);
     wg_reader_close(reader);
+    wg_segmenter_free(job.segmenter);
     wg_decoder_free(job.decoder);
     translate_model_free(model);
     return status;

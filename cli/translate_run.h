@@ -12,10 +12,11 @@ typedef struct translate_job {
     const cli_args *args;
     const translate_model *model;
     wg_decoder *decoder;
-    int64_t batch;    /* sentences decoded together */
-    bool n_best;      /* lines of the form i ||| words ||| score */
-    bool replace_unk; /* unknown words become the source words that they look at */
-    const char *draw; /* where the picture goes, until it is drawn */
+    wg_segmenter *segmenter; /* NULL: words are the units */
+    int64_t batch;           /* sentences decoded together */
+    bool n_best;             /* lines of the form i ||| words ||| score */
+    bool replace_unk;        /* unknown words become the source words that they look at */
+    const char *draw;        /* where the picture goes, until it is drawn */
 } translate_job;
 
 /* translate_piece.c: translates the sentences and writes them to standard output, in order. `first`

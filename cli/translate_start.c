@@ -152,15 +152,19 @@ static int new_model(translate_training *t)
 {
     wg_error err = {0};
     wg_vocab *vocab[2];
+    wg_subwords *subwords = NULL;
     wg_hyper_value *hypers = NULL;
     wg_seq2seq_config config = network(t->args);
     int status = parse_hypers(t->args, &hypers, &config.n_hypers);
     config.hypers = hypers;
+    if (status == CLI_FINE) status = translate_data_subwords(t->args, &t->data, &subwords);
     if (status == CLI_FINE)
-        status = translate_data_vocab(t->args, &t->data, config.tie == WG_TIE_ALL, vocab);
-    if (status == CLI_FINE &&
-        translate_model_new(config, vocab[0], vocab[1], cli_flag(t->args, "lowercase"),
-                            (uint64_t)cli_int(t->args, "seed"), &t->model, &err))
+        status = translate_data_vocab(t->args, &t->data, subwords, config.tie == WG_TIE_ALL, vocab);
+    if (status != CLI_FINE)
+        wg_subwords_free(subwords);
+    else if (translate_model_new(config, vocab[0], vocab[1], subwords,
+                                 cli_flag(t->args, "lowercase"), (uint64_t)cli_int(t->args, "seed"),
+                                 &t->model, &err))
         status = cli_fail(&err);
     free_hypers(hypers, config.n_hypers);
     return status;
@@ -234,8 +238,7 @@ static int make_trainer(translate_training *t)
         .round_steps = 4,
         .round_rows = cli_int(t->args, "batch-tokens") ? 8 : cli_int(t->args, "batch"),
         .max_programs = 256};
-    wg_status status =
-        translate_data_batches(t->args, &t->data, t->model->vocab, &t->batcher, &err);
+    wg_status status = translate_data_batches(t->args, &t->data, &t->batcher, &err);
     if (!status) status = make_optimizer(t, &err);
     if (!status)
         status = wg_trainer_new(t->model->net, t->model->params, t->optimizer, &options,
@@ -273,7 +276,8 @@ static int prepare(translate_training *t)
     char path[4096] = "";
     wg_state *state = NULL;
     int status = t->resumed ? old_model(t, &state, path, sizeof path) : new_model(t);
-    if (status == CLI_FINE) status = translate_data_encode(t->args, &t->data, t->model->vocab);
+    if (status == CLI_FINE)
+        status = translate_data_encode(t->args, &t->data, t->model->subwords, t->model->vocab);
     if (status == CLI_FINE) status = make_trainer(t);
     if (status == CLI_FINE && t->resumed) status = translate_take_last(t, state, path);
     wg_state_free(state);

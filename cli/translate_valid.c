@@ -1,5 +1,5 @@
 /* Validation: loss over all pairs, and BLEU of greedy translations against the references as words
- * between blanks. */
+ * between blanks, subwords undone. */
 #include "translate_train.h"
 
 #include <math.h>
@@ -34,6 +34,11 @@ static wg_status add_translation(translate_training *t, wg_bleu *bleu, const wg_
     const wg_hypothesis *h = decoded->count ? &decoded->hypotheses[0] : NULL;
     wg_status status = wg_vocab_decode(t->model->vocab[1], h ? h->words : NULL,
                                        h ? (size_t)h->length : 0, &text, err);
+    if (!status && t->model->subwords) {
+        char *pieces = text;
+        status = wg_subwords_undo(pieces, strlen(pieces), &text, err);
+        wg_free(pieces);
+    }
     if (status) return status;
     status = wg_bleu_add(bleu, (wg_bleu_text){text, strlen(text)},
                          &(wg_bleu_text){reference, strlen(reference)}, 1, err);

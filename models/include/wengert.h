@@ -42,6 +42,7 @@
 #include <wengert/sentences.h>
 #include <wengert/statefile.h>
 #include <wengert/stream.h>
+#include <wengert/subword.h>
 #include <wengert/textfile.h>
 #include <wengert/vocab.h>
 

@@ -9,9 +9,11 @@
 #include <wengert/rng.h>
 
 #define WGT_FUZZ_NPZ fuzz_npz
+#define WGT_FUZZ_SUBWORD fuzz_subword
 #define WGT_FUZZ_TEXT fuzz_text
 #define WGT_FUZZ_VOCAB fuzz_vocab
 #include "../fuzz/fuzz_npz.c"
+#include "../fuzz/fuzz_subword.c"
 #include "../fuzz/fuzz_text.c"
 #include "../fuzz/fuzz_vocab.c"
 
@@ -92,9 +94,22 @@ static void test_vocab(void **state)
     mutate(fuzz_vocab, text, sizeof text - 1, 20000);
 }
 
+static void test_subword(void **state)
+{
+    (void)state;
+    static const char text[] = "wengert-subwords 1 5 4\n<\n@\na\nb\n\xC3\xA4\n"
+                               "a b\n@ @</w>\nab \xC3\xA4\nab\xC3\xA4 a</w>\n"
+                               "\nab\xC3\xA4"
+                               "a @@ <s> ab\xC3\xA4 \xE2\x82\xAC";
+    mutate(fuzz_subword, text, sizeof text - 1, 20000);
+    static const char foreign[] = "#version: 0.2\na b\nab b</w>\n\xC3\xA4 ab\n\nabb \xC3\xA4";
+    mutate(fuzz_subword, foreign, sizeof foreign - 1, 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_npz), cmocka_unit_test(test_text),
-                                       cmocka_unit_test(test_vocab)};
+                                       cmocka_unit_test(test_vocab),
+                                       cmocka_unit_test(test_subword)};
     return cmocka_run_group_tests(tests, io_setup, io_teardown);
 }
