@@ -29,7 +29,7 @@ typedef struct bench_options {
     bool compiled; /* compile once and run, in place of recording each step */
     bool lengths;  /* seq2seq: real lengths and input feeding */
     bool tiny;     /* sizes for a test */
-    bool dump;     /* hand: also print gradients' norms */
+
 } bench_options;
 
 /* ---- Time (bench_time.c) ---- */
@@ -48,10 +48,15 @@ wg_status bench_time_short(int steps, wg_status (*step)(void *user, wg_error *er
 
 /* ---- The machine (bench_machine.c) ---- */
 
-/* Multiply-adds in f32 of one core, in GFLOP/s, and GB/s that `threads` threads read from memory:
- * the best of several tries of the best instruction set. Measured at the first call and kept. */
+/* Multiply-adds in f32 of one core, in GFLOP/s, and GB/s that `threads` threads read from memory,
+ * with the best instruction set. Calls two seconds apart measure again and give the best of the
+ * process so far: a machine shared with others shows its limit in some moments only. */
 double bench_peak(void);
 double bench_bandwidth(int threads);
+/* GB/s of reading so many bytes over and over: from a cache where they fit. 0 without memory. */
+double bench_read_rate(int64_t bytes, int threads, int tries);
+/* For tests: limits are measured in no time, and badly. */
+void bench_machine_brief(void);
 
 /* ---- JSON lines (bench_report.c) ---- */
 

@@ -24,6 +24,17 @@ static const struct command {
      "the same step of an LSTM written by hand on oneDNN and CBLAS", bench_hand},
     {"seq2seq", "threads steps lengths tiny",
      "one training step of a translator with attention (Adam, clip by norm 1)", bench_seq2seq},
+    {"decode", "threads steps tiny",
+     "one step of a 2x512 LSTM with 10,000 words at batch 1, states bound in and out",
+     bench_decode},
+    {"ops", "threads steps tiny",
+     "single ops: products in each form, elementwise, softmax, losses, updates", bench_ops},
+    {"record", "config cell plugin threads steps tiny",
+     "what recording each step afresh costs, and compiling a new shape", bench_record},
+    {"scale", "config cell plugin threads steps compiled tiny",
+     "cost against T, B, H, layers and V, from a quarter to four times", bench_scale},
+    {"memory", "config cell plugin threads tiny", "what a training step holds, and needs by count",
+     bench_memory},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -144,6 +155,9 @@ int main(int argc, char **argv)
     wg_error err = {WG_OK, ""};
     wg_status status = wengert_plugin_lstm_variants(&err);
     if (!status && options.plugin) status = wg_plugin_load(options.plugin, &err);
+    if (options.tiny || (options.config && strcmp(options.config, "tiny") == 0))
+        bench_machine_brief();
+    bench_peak(); /* before and after */
     if (!status) status = commands[c].run(&options, &err);
     if (status == WG_OK) return 0;
     fprintf(stderr, "wengert-bench: %s: %s\n", wg_status_name(err.status), err.message);
