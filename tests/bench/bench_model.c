@@ -63,6 +63,7 @@ static wg_status make(bench_model *m, const char *cell, const bench_options *opt
     sgd.kind = WG_OPTIMIZER_SGD;
     sgd.clip_norm = 5;
     sgd.threads = options->threads;
+    if (options->bf16) return wg_error_set(err, WG_EINVAL, "this library has no products in bf16");
     if (!rnn.cell) return wg_error_set(err, WG_ENOTFOUND, "no cell is named '%.100s'", cell);
     wg_status status = wg_params_new(WG_F32, &m->params, err);
     if (!status)
