@@ -19,24 +19,24 @@ static void copy_rows(void *user, int64_t begin, int64_t end, int worker)
     const copy_job *j = user;
     const wg_view *in = j->in;
     int rank = in->shape.rank;
-    int64_t along = rank ? in->stride[rank - 1] * (int64_t)j->size : 0;
+    int64_t size = (int64_t)j->size, along = rank ? in->stride[rank - 1] * size : 0;
+    int64_t to_along = rank ? j->out->stride[rank - 1] * size : 0;
     for (int64_t r = begin; r < end; r++) {
         int64_t rest = r;
         const unsigned char *from = in->data;
+        unsigned char *to = j->out->data;
         for (int a = rank - 2; a >= 0; a--) {
-            from += (rest % in->shape.dim[a]) * in->stride[a] * (int64_t)j->size;
+            int64_t at = rest % in->shape.dim[a];
+            from += at * in->stride[a] * size;
+            to += at * j->out->stride[a] * size;
             rest /= in->shape.dim[a];
         }
-        unsigned char *to = (unsigned char *)j->out->data + (size_t)(r * j->row) * j->size;
-        if (along == (int64_t)j->size) {
+        if (along == size && to_along == size) {
             memcpy(to, from, (size_t)j->row * j->size);
-            continue;
-        }
-        if (j->size == 4) {
-            uint32_t *o = (uint32_t *)(void *)to;
-            for (int64_t i = 0; i < j->row; i++, from += along) memcpy(&o[i], from, 4);
+        } else if (size == 4) {
+            for (int64_t i = 0; i < j->row; i++, from += along, to += to_along) memcpy(to, from, 4);
         } else {
-            for (int64_t i = 0; i < j->row; i++, from += along, to += j->size)
+            for (int64_t i = 0; i < j->row; i++, from += along, to += to_along)
                 memcpy(to, from, j->size);
         }
     }

@@ -18,7 +18,7 @@ typedef struct wg__frame wg__frame;
 typedef enum wg__instr_kind {
     WG__KERNEL,
     WG__FUSED,
-    WG__COPY,  /* in[0] (any strides) into out[0] (contiguous) */
+    WG__COPY,  /* in[0] into out[0], any strides */
     WG__ACCUM, /* out[0] += in[0] */
     WG__LOOP,
     WG__WATCH,
@@ -130,7 +130,7 @@ typedef struct wg__backend {
     void (*free)(void *memory);
     void (*fused)(const wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                   const wg__run *run);
-    void (*copy)(const wg_view *in, const wg_view *out, const wg__run *run); /* out contiguous */
+    void (*copy)(const wg_view *in, const wg_view *out, const wg__run *run);
     void (*accumulate)(const wg_view *in, const wg_view *out, const wg__run *run); /* out += in */
     void (*zero)(void *data, size_t bytes, const wg__run *run);
     void (*to_host)(const wg_view *in, const wg_view *out, const wg__run *run);
@@ -152,8 +152,8 @@ struct wg__run {
 enum { WG__MAX_REGS = 512 }; /* of a kernel */
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
-                           int32_t n_inputs, const int32_t *outputs, int32_t n_outputs,
-                           int32_t *reg_of /* per value: zero, and left zero */);
+                           int32_t n_inputs, const int32_t *outputs, const wg_view *out_views,
+                           int32_t n_outputs, int32_t *reg_of /* per value: zero, and left zero */);
 void wg__fused_run(const wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                    const wg__run *run);
 /* Is value v, an operand of the group, a plain number that the kernel holds itself? */

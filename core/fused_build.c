@@ -198,8 +198,8 @@ static void give_scratch(builder *b)
 
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
-                           int32_t n_inputs, const int32_t *outputs, int32_t n_outputs,
-                           int32_t *reg_of)
+                           int32_t n_inputs, const int32_t *outputs, const wg_view *out_views,
+                           int32_t n_outputs, int32_t *reg_of)
 {
     builder b = {.arena = arena,
                  .g = g,
@@ -246,12 +246,7 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
         wg_view *view = &views[i];
         view->dtype = g->values[v].type.dtype;
         view->shape = b.shape;
-        int64_t contiguous[WG_MAX_AXES], run = 1;
-        for (int a = s->rank - 1; a >= 0; a--) {
-            contiguous[a] = run;
-            run *= s->dim[a];
-        }
-        const int64_t *stride = i < n_inputs ? in_views[i].stride : contiguous;
+        const int64_t *stride = i < n_inputs ? in_views[i].stride : out_views[i - n_inputs].stride;
         /* A reduction that drops its axis gives one value a row all the same. */
         bool dropped = i >= n_inputs && s->rank == b.shape.rank - 1 && b.rows;
         int shift = dropped ? 0 : b.shape.rank - s->rank;

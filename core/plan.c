@@ -131,12 +131,28 @@ void wg__plan_write(wg__planner *p, wg__instr *i, int k, int32_t v)
 {
     wg_type t = p->g->values[v].type;
     wg__home *at = &p->at[v];
-    wg__layout(&at->view, t);
-    at->store = wg__plan_store(p, p->target[v] ? p->target[v] - 1 : -1, wg__type_bytes(t));
-    at->offset = 0;
+    if (!wg__plan_part(p, v, at)) {
+        wg__layout(&at->view, t);
+        at->store = wg__plan_store(p, p->target[v] ? p->target[v] - 1 : -1, wg__type_bytes(t));
+        at->offset = 0;
+    }
+    wg__plan_write_at(p, i, k, at);
+}
+
+void wg__plan_write_at(wg__planner *p, wg__instr *i, int k, const wg__home *to)
+{
     if (p->failed) return;
-    i->out[k] = at->view;
-    use(p, &i->out_loc[k], at->store, 0);
+    i->out[k] = to->view;
+    use(p, &i->out_loc[k], to->store, to->offset);
+}
+
+void wg__plan_result(wg__planner *p, int32_t v, wg_view *view)
+{
+    wg__home at;
+    if (wg__plan_part(p, v, &at))
+        *view = at.view;
+    else
+        wg__layout(view, p->g->values[v].type);
 }
 
 /* A place with the elements of v contiguous: v itself, or a copy made once. */
@@ -302,7 +318,7 @@ static void plan_group(wg__planner *p, int32_t group)
     int32_t n_members = 0, n_in = 0, n_out = 0;
     for (int32_t m = p->group_first[group]; m >= 0; m = p->unit_next[m]) n_members++;
     int32_t *list = wg_calloc(6 * (size_t)n_members + 1, sizeof *list);
-    wg_view *views = wg_calloc(4 * (size_t)n_members + 1, sizeof *views);
+    wg_view *views = wg_calloc(5 * (size_t)n_members + 1, sizeof *views);
     if (!list || !views) {
         p->failed = true;
         goto done;
@@ -321,8 +337,9 @@ static void plan_group(wg__planner *p, int32_t group)
         if (p->outside[n->first_out]) out[n_out++] = n->first_out;
     }
     for (int i = 0; i < n_in; i++) views[i] = p->at[in[i]].view;
-    wg__fused *f =
-        wg__fused_build(p->arena, g, members, n_members, in, views, n_in, out, n_out, p->reg_of);
+    for (int i = 0; i < n_out; i++) wg__plan_result(p, out[i], &views[n_in + i]);
+    wg__fused *f = wg__fused_build(p->arena, g, members, n_members, in, views, n_in, out,
+                                   views + n_in, n_out, p->reg_of);
     wg__instr *i = f ? wg__plan_instr(p, WG__FUSED, n_in, n_out) : NULL;
     if (!i) {
         p->failed = true;
@@ -361,7 +378,7 @@ static void plan_unit(wg__planner *p, int32_t at)
         plan_view(p, n);
     } else if (n->op->traits & WG_OP_SCAN) {
         wg__plan_loop(p, n);
-    } else {
+    } else if (!wg__plan_join(p, n)) {
         plan_kernel(p, n);
     }
 }
@@ -376,6 +393,7 @@ wg_status wg__plan_graph(wg__planner *p)
         int32_t unit, member, operand;
     } *stack = wg_calloc(n, sizeof *stack);
     if (!stack) return WG_ENOMEM;
+    wg__plan_joins(p);
     int32_t depth = 0;
     for (int32_t root = 0; root < g->n_nodes && !p->failed; root++) {
         int32_t u = leader(p, root);
@@ -420,13 +438,15 @@ bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__f
     p->at = wg_calloc(nv, sizeof *p->at);
     p->copy_of = wg_calloc(nv, sizeof *p->copy_of);
     p->target = wg_calloc(nv, sizeof *p->target);
+    p->part_of = wg_calloc(nv, sizeof *p->part_of);
+    p->part_at = wg_calloc(nv, sizeof *p->part_at);
     p->unit_next = wg_calloc(nn, sizeof *p->unit_next);
     p->group_first = wg_calloc((size_t)g->n_groups + 1, sizeof *p->group_first);
     p->done = wg_calloc(nn, 1);
     p->outside = wg_calloc(nv, 1);
     p->reg_of = wg_calloc(nv, sizeof *p->reg_of);
-    if (!p->at || !p->copy_of || !p->target || !p->unit_next || !p->group_first || !p->done ||
-        !p->outside || !p->reg_of) {
+    if (!p->at || !p->copy_of || !p->target || !p->part_of || !p->part_at || !p->unit_next ||
+        !p->group_first || !p->done || !p->outside || !p->reg_of) {
         wg__planner_free(p);
         return false;
     }
@@ -455,6 +475,8 @@ void wg__planner_free(wg__planner *p)
     wg_free(p->at);
     wg_free(p->copy_of);
     wg_free(p->target);
+    wg_free(p->part_of);
+    wg_free(p->part_at);
     wg_free(p->unit_next);
     wg_free(p->group_first);
     wg_free(p->done);

@@ -29,6 +29,8 @@ struct wg__planner {
     wg__home *at;     /* per value */
     int32_t *copy_of; /* per value: store + 1 of its contiguous copy */
     int32_t *target;  /* per value: bind + 1 it is computed into */
+    int32_t *part_of; /* per value: 1 + the join in whose memory it is computed; 0 = its own */
+    int64_t *part_at; /* and where there, along the join's axis */
     wg__store *stores;
     int32_t n_stores, cap_stores;
     int32_t *unit_next, *group_first; /* members of fused groups, in order */
@@ -70,6 +72,9 @@ void wg__plan_scratch(wg__planner *p, size_t bytes, int64_t *where);
 void wg__plan_read(wg__planner *p, wg__instr *i, int k, const wg__home *from);
 /* Gives value v storage of its own (its target slot, or the arena) as result k of i. */
 void wg__plan_write(wg__planner *p, wg__instr *i, int k, int32_t v);
+void wg__plan_write_at(wg__planner *p, wg__instr *i, int k, const wg__home *to);
+/* The layout that result v will have, before it is written. */
+void wg__plan_result(wg__planner *p, int32_t v, wg_view *view);
 /* A place with the elements of v contiguous: v itself, or a copy made once. */
 wg__home wg__plan_contiguous(wg__planner *p, int32_t v);
 void wg__plan_watch(wg__planner *p, int32_t v);
@@ -78,6 +83,13 @@ void wg__plan_watch(wg__planner *p, int32_t v);
 void wg__plan_slot(wg__planner *q, int32_t value, const wg_view *view, int32_t bind);
 /* Value v is computed straight into `bind`; false when it must be copied there at the end. */
 bool wg__plan_aim(wg__planner *q, int32_t v, int32_t bind);
+
+/* ---- joins in place (plan_join.c) ---- */
+void wg__plan_joins(wg__planner *p); /* chooses the parts, before anything is planned */
+/* Where v goes when it is part of a join. */
+bool wg__plan_part(wg__planner *p, int32_t v, wg__home *at);
+/* Completes a join with parts in place; false where it has none. */
+bool wg__plan_join(wg__planner *p, const wg__gnode *n);
 
 wg_status wg__plan_graph(wg__planner *p); /* emits every unit, operands first */
 void wg__plan_loop(wg__planner *p, const wg__gnode *n);

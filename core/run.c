@@ -55,6 +55,8 @@ static wg_status run_watch(const wg__frame *f, const wg__instr *i, const wg__run
     wg_status status = wg_tensor_new(i->in[0].dtype, i->in[0].shape, &t, run->err);
     if (status != WG_OK) return status;
     wg_view out = i->in[0];
+    for (int64_t k = out.shape.rank - 1, run_of = 1; k >= 0; run_of *= out.shape.dim[k--])
+        out.stride[k] = run_of;
     out.data = wg_tensor_data(t);
     run->backend->to_host(&i->in[0], &out, run);
     status = run->backend->synchronize(run->err);
