@@ -67,6 +67,9 @@ struct wg__loop {
     /* Carry i: operand, its bind for reading and for writing, result and scratch buffer. */
     int32_t *carry_in, *carry_read, *carry_write, *carry_out;
     int64_t *carry_scratch; /* arena offset in the parent frame */
+    /* A state whose values are stacked anyway lives in its stack, of one step more than the loop:
+     * the state before a step and that after it are neighbours there. Arena offset, or -1. */
+    int64_t *carry_stack;
     size_t *carry_bytes;
     int32_t time_bind;
     int64_t arena; /* of the body, offset in the parent's */

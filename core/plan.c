@@ -110,12 +110,16 @@ static void use(wg__planner *p, wg__loc *loc, int32_t s, int64_t offset)
 
 void wg__plan_scratch(wg__planner *p, size_t bytes, int64_t *where)
 {
+    int32_t s = wg__plan_store(p, -1, bytes);
+    if (!p->failed) wg__plan_offset(p, s, where);
+}
+
+void wg__plan_offset(wg__planner *p, int32_t s, int64_t *where)
+{
     if (!more((void **)&p->extras, &p->cap_extras, p->n_extras + 1, sizeof *p->extras)) {
         p->failed = true;
         return;
     }
-    int32_t s = wg__plan_store(p, -1, bytes);
-    if (p->failed) return;
     touch(p, s, p->frame->n_instr - 1);
     p->extras[p->n_extras++] = (struct extra){s, p->frame->n_instr - 1, where};
 }

@@ -69,6 +69,8 @@ int32_t wg__plan_store(wg__planner *p, int32_t bind, size_t bytes);
 /* Memory for the newest instruction alone; its offset goes to *where, or, where that is NULL, to
  * the instruction's workspace. */
 void wg__plan_scratch(wg__planner *p, size_t bytes, int64_t *where);
+/* The offset of store s, which the newest instruction uses, goes to *where. */
+void wg__plan_offset(wg__planner *p, int32_t s, int64_t *where);
 void wg__plan_read(wg__planner *p, wg__instr *i, int k, const wg__home *from);
 /* Gives value v storage of its own (its target slot, or the arena) as result k of i. */
 void wg__plan_write(wg__planner *p, wg__instr *i, int k, int32_t v);

@@ -15,6 +15,74 @@ static void slice_view(const wg_view *whole, wg_view *slice)
     slice->shape.dim[WG_MAX_AXES - 1] = 0;
 }
 
+/* ---- states that live in their stacks ---- */
+
+/* The output that stacks value v of the body and whose memory is the planner's to choose; -1. */
+static int32_t stacked_by(const wg__planner *p, const wg__gnode *n, int32_t v)
+{
+    const wg__graph *b = n->body;
+    for (int32_t k = b->n_carry; k < b->n_carry + b->n_y; k++)
+        if (b->out[k] == v && !p->target[n->first_out + k]) return k;
+    return -1;
+}
+
+/* after[i], before[i]: outputs that stack state i as it is after and before each step; -1 = none.
+ * An output serves one state. */
+static void find_stacks(const wg__planner *p, const wg__gnode *n, int32_t *after, int32_t *before)
+{
+    const wg__graph *b = n->body;
+    for (int i = 0; i < b->n_carry; i++) {
+        after[i] = before[i] = -1;
+        if (p->keep_apart) continue;
+        before[i] = stacked_by(p, n, b->carry[i]);
+        after[i] = stacked_by(p, n, b->out[i]);
+        if (after[i] == before[i]) after[i] = -1;
+        for (int k = 0; k < i; k++) {
+            if (after[k] == after[i] || before[k] == after[i]) after[i] = -1;
+            if (after[k] == before[i]) before[i] = -1;
+        }
+    }
+}
+
+static void put_at(wg__planner *p, wg__instr *loop, int32_t k, int32_t v, int32_t store,
+                   int64_t offset)
+{
+    wg__home *at = &p->at[v];
+    wg__layout(&at->view, p->g->values[v].type);
+    at->store = store;
+    at->offset = offset;
+    wg__plan_write_at(p, loop, k, at);
+}
+
+/* Gives state i of the loop its stack; the results that are in it are placed. */
+static void place_stack(wg__planner *p, const wg__gnode *n, wg__instr *loop, int i, int32_t after,
+                        int32_t before)
+{
+    wg__loop *l = loop->loop;
+    int64_t step = (int64_t)l->carry_bytes[i];
+    int32_t store = wg__plan_store(p, -1, (size_t)(l->steps + 1) * l->carry_bytes[i]);
+    if (p->failed) return;
+    wg__plan_offset(p, store, &l->carry_stack[i]);
+    if (after >= 0) put_at(p, loop, after, n->first_out + after, store, l->reverse ? 0 : step);
+    if (before >= 0) put_at(p, loop, before, n->first_out + before, store, l->reverse ? step : 0);
+    put_at(p, loop, i, n->first_out + i, store, l->reverse ? 0 : l->steps * step);
+}
+
+/* A last state that was to be computed elsewhere is copied there. */
+static void copy_last(wg__planner *p, int32_t v)
+{
+    if (!p->target[v]) return;
+    wg__instr *copy = wg__plan_instr(p, WG__COPY, 1, 1);
+    if (!copy) return;
+    wg__plan_read(p, copy, 0, &p->at[v]);
+    wg__home to = {.store = wg__plan_store(p, p->target[v] - 1, 0)};
+    wg__layout(&to.view, p->g->values[v].type);
+    wg__plan_write_at(p, copy, 0, &to);
+    p->at[v] = to;
+}
+
+/* ---- the loop ---- */
+
 void wg__plan_loop(wg__planner *p, const wg__gnode *n)
 {
     const wg__graph *b = n->body;
@@ -23,7 +91,7 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
     size_t slots = (size_t)(b->n_seq + b->n_const + b->n_y + b->n_sum) + 1;
     wg__stream *streams = wg__arena_calloc(p->arena, slots, sizeof *streams);
     size_t n_carry = (size_t)b->n_carry + 1;
-    int32_t *ints = wg__arena_calloc(p->arena, 4 * n_carry, sizeof *ints);
+    int32_t *ints = wg__arena_calloc(p->arena, 6 * n_carry, sizeof *ints);
     if (!l || !streams || !ints) {
         p->failed = true;
         return;
@@ -36,6 +104,9 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
     l->carry_read = ints + n_carry;
     l->carry_write = ints + 2 * n_carry;
     l->carry_out = ints + 3 * n_carry;
+    int32_t *after = ints + 4 * n_carry, *before = ints + 5 * n_carry;
+    find_stacks(p, n, after, before);
+    l->carry_stack = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_stack);
     l->carry_scratch = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_scratch);
     l->carry_bytes = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_bytes);
     l->n_seq = b->n_seq;
@@ -46,7 +117,8 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
     l->steps = a->steps;
     l->reverse = a->reverse != 0;
     wg__planner q;
-    if (!l->carry_scratch || !l->carry_bytes || !wg__planner_new(&q, p->arena, b, &l->body, p)) {
+    if (!l->carry_stack || !l->carry_scratch || !l->carry_bytes ||
+        !wg__planner_new(&q, p->arena, b, &l->body, p)) {
         p->failed = true;
         return;
     }
@@ -103,8 +175,13 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
     if (!direct) q.failed = true;
     for (int i = 0; i < b->n_carry && !q.failed; i++)
         direct[i] = wg__plan_aim(&q, b->out[i], l->carry_write[i]);
-    for (int i = 0; i < b->n_y && !q.failed; i++)
-        direct[b->n_carry + i] = wg__plan_aim(&q, b->out[b->n_carry + i], l->y[i].bind);
+    for (int i = 0; i < b->n_carry && !q.failed; i++) {
+        l->carry_stack[i] = -1;
+        if (after[i] >= 0) direct[after[i]] = true;
+        if (before[i] >= 0) direct[before[i]] = true;
+    }
+    for (int i = b->n_carry; i < b->n_carry + b->n_y && !q.failed; i++)
+        if (!direct[i]) direct[i] = wg__plan_aim(&q, b->out[i], l->y[i - b->n_carry].bind);
     wg_status status = q.failed ? WG_ENOMEM : wg__plan_graph(&q);
     for (int i = 0; i < b->n_out && status == WG_OK; i++) {
         if (direct[i]) continue;
@@ -128,12 +205,17 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
         loop->scope = n->scope;
         loop->loop = l;
         for (int i = 0; i < n->n_in; i++) wg__plan_read(p, loop, i, &operand[i]);
-        for (int i = 0; i < n->n_out && !p->failed; i++)
-            wg__plan_write(p, loop, i, n->first_out + i);
         for (int i = 0; i < b->n_carry && !p->failed; i++)
-            wg__plan_scratch(p, l->carry_bytes[i] + 64, &l->carry_scratch[i]);
+            if (after[i] >= 0 || before[i] >= 0) place_stack(p, n, loop, i, after[i], before[i]);
+        for (int i = 0; i < n->n_out && !p->failed; i++)
+            if (p->at[n->first_out + i].store < 0) wg__plan_write(p, loop, i, n->first_out + i);
+        for (int i = 0; i < b->n_carry && !p->failed; i++)
+            if (after[i] < 0 && before[i] < 0)
+                wg__plan_scratch(p, l->carry_bytes[i] + 64, &l->carry_scratch[i]);
         wg__plan_scratch(p, l->body.arena_bytes + 64, &l->arena);
         p->frame->unplanned_bytes += l->body.unplanned_bytes;
+        for (int i = 0; i < b->n_carry && !p->failed; i++)
+            if (after[i] >= 0 || before[i] >= 0) copy_last(p, n->first_out + i);
         for (int i = 0; i < n->n_out && !p->failed; i++) wg__plan_watch(p, n->first_out + i);
     }
     if (operand != operands) wg_free(operand);

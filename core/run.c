@@ -65,6 +65,12 @@ static wg_status run_watch(const wg__frame *f, const wg__instr *i, const wg__run
     return status;
 }
 
+/* State k in its stack: number n of steps + 1. */
+static void *stacked_state(const wg__frame *f, const wg__loop *l, int k, int64_t n)
+{
+    return f->arena + l->carry_stack[k] + n * (int64_t)l->carry_bytes[k];
+}
+
 static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
 {
     wg__loop *l = i->loop;
@@ -82,7 +88,10 @@ static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
      * result. */
     for (int k = 0; k < l->n_carry; k++) {
         wg_view *out = &i->out[l->carry_out[k]], start = *out;
-        if (l->steps % 2) start.data = f->arena + l->carry_scratch[k];
+        if (l->carry_stack[k] >= 0)
+            start.data = stacked_state(f, l, k, l->reverse ? l->steps : 0);
+        else if (l->steps % 2)
+            start.data = f->arena + l->carry_scratch[k];
         run->backend->copy(&i->in[l->carry_in[k]], &start, run);
     }
     int32_t time;
@@ -99,6 +108,11 @@ static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
                 (unsigned char *)i->out[l->y[k].outer].data + t * l->y[k].step;
         bool into_result = (l->steps - 1 - s) % 2 == 0;
         for (int k = 0; k < l->n_carry; k++) {
+            if (l->carry_stack[k] >= 0) {
+                body->bind[l->carry_read[k]] = stacked_state(f, l, k, t + l->reverse);
+                body->bind[l->carry_write[k]] = stacked_state(f, l, k, t + !l->reverse);
+                continue;
+            }
             void *result = i->out[l->carry_out[k]].data, *other = f->arena + l->carry_scratch[k];
             body->bind[l->carry_read[k]] = into_result ? other : result;
             body->bind[l->carry_write[k]] = into_result ? result : other;
