@@ -15,7 +15,8 @@ extern const wg_op wg__op_broadcast_to;  /* ops/shape.c: attr is the wg_shape of
 extern const wg_op wg__op_where;         /* ops/elementwise.c: used by scan to hold masked states */
 extern const wg_op wg__op_sequence_mask; /* ops/index.c: [T,B] u8 from lengths */
 extern const wg_op wg__op_pad_edge;      /* ops/index.c */
-/* Made by passes that rewrite products. */
+extern const wg_op wg__op_mul;           /* ops/elementwise.c: scan counts time in chunks */
+/* Made by passes that rewrite products, and by scans in chunks. */
 extern const wg_op wg__op_concat; /* ops/layout.c: attr is a wg_join_attr */
 extern const wg_op wg__op_slice;  /* ops/view.c: attr is a wg__slice_attr */
 

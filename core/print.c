@@ -29,8 +29,8 @@ static void put_scan_operands(wg__text *t, const wg__node *node)
     put_list(t, a->n_seq ? "; init " : "init ", in + a->n_seq, a->n_carry);
     put_list(t, a->n_seq + a->n_carry ? "; const " : "const ", in + a->n_seq + a->n_carry,
              a->n_const);
-    wg__text_put(t, "%ssteps=%" PRId64 "%s", node->n_in ? "; " : "", a->steps,
-                 a->reverse ? " reverse" : "");
+    wg__text_put(t, "%ssteps=%" PRId64 "%s%s", node->n_in ? "; " : "", a->steps,
+                 a->reverse ? " reverse" : "", a->remat ? " remat" : "");
 }
 
 static void put_operands(wg__text *t, const wg__node *node)

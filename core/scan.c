@@ -1,5 +1,6 @@
 /* Recording of scans: the body is run once on a tape of its own, outer values become constants, and
  * lengths become a mask with which states are selected. */
+#include <stddef.h>
 #include <string.h>
 
 #include "builtin.h"
@@ -16,9 +17,10 @@ static wg_status check(wg_tape *tape, const wg_scan_def *def, int64_t *steps, in
 {
     const char *name = def->name ? def->name : "scan";
     char a[160];
-    if (def->size < sizeof *def || !def->body)
-        return wg__tape_fail_v(tape, WG_EINVAL, "%s: definition of unknown size, or without a body",
-                               name);
+    if (!def->body) return wg__tape_fail_v(tape, WG_EINVAL, "%s: no body", name);
+    if (def->remat < -1)
+        return wg__tape_fail_v(tape, WG_EINVAL, "%s: chunks of %lld steps (-1: by itself, 0: none)",
+                               name, (long long)def->remat);
     int counts[] = {def->n_sequences, def->n_carries, def->n_outputs, def->n_sums};
     for (int i = 0; i < 4; i++)
         if (counts[i] < 0 || counts[i] > WG_SCAN_MAX_SLOTS)
@@ -158,14 +160,13 @@ static wg_status make_sequences(wg_tape *tape, const wg_scan_def *def, work *w, 
     return WG_OK;
 }
 
-/* Fills the body's slots once the recording is done and appends the node. */
-static wg_status finish(wg_tape *tape, wg_tape **graph, const wg_scan_def *def, work *w, int n_seq,
-                        int64_t steps, int32_t time, wg_var *out)
+wg_status wg__body_close(wg_tape *tape, wg_tape **graph, const wg__slots *s, const wg_var *seq,
+                         const wg_var *init, wg__scan_attr *attr, wg_var **operands,
+                         wg__body **result)
 {
     wg_tape *g = *graph;
-    /* Lift whatever results are outer values themselves. */
-    wg_var *groups[] = {w->next, w->y, w->sum};
-    int sizes[] = {def->n_carries, def->n_outputs, def->n_sums};
+    wg_var *groups[] = {s->next, s->y, s->sum};
+    int sizes[] = {s->n_carry, s->n_y, s->n_sum};
     for (int k = 0; k < 3; k++)
         for (int i = 0; i < sizes[k]; i++) {
             int32_t v = wg__lift(g, groups[k][i]);
@@ -174,53 +175,109 @@ static wg_status finish(wg_tape *tape, wg_tape **graph, const wg_scan_def *def, 
         }
     wg__body *body;
     wg_error err = {WG_OK, ""};
-    wg_status status = wg__body_new(g, n_seq, def->n_carries, g->n_captures, def->n_outputs,
-                                    def->n_sums, &body, &err);
+    wg_status status =
+        wg__body_new(g, s->n_seq, s->n_carry, g->n_captures, s->n_y, s->n_sum, &body, &err);
     if (status != WG_OK) return wg__tape_fail_v(tape, status, "%s", err.message);
     *graph = NULL; /* now the body's */
-    for (int i = 0; i < n_seq; i++) body->seq[i] = w->x[i].index;
-    for (int i = 0; i < def->n_carries; i++) {
-        body->carry[i] = w->carry[i].index;
-        body->next[i] = w->next[i].index;
+    for (int i = 0; i < s->n_seq; i++) body->seq[i] = s->x[i].index;
+    for (int i = 0; i < s->n_carry; i++) {
+        body->carry[i] = s->carry[i].index;
+        body->next[i] = s->next[i].index;
     }
-    for (int i = 0; i < def->n_outputs; i++) body->y[i] = w->y[i].index;
-    for (int i = 0; i < def->n_sums; i++) body->sum[i] = w->sum[i].index;
+    for (int i = 0; i < s->n_y; i++) body->y[i] = s->y[i].index;
+    for (int i = 0; i < s->n_sum; i++) body->sum[i] = s->sum[i].index;
     for (int i = 0; i < g->n_captures; i++) body->constant[i] = g->captures[i].inner;
-    body->time = time;
+    body->time = s->time;
     body->effects = wg__tape_effects(g);
-    wg__scan_attr attr;
-    memset(&attr, 0, sizeof attr);
-    attr.n_seq = n_seq;
-    attr.n_carry = def->n_carries;
-    attr.n_const = g->n_captures;
-    attr.n_y = def->n_outputs;
-    attr.n_sum = def->n_sums;
-    attr.reverse = def->reverse;
-    attr.steps = steps;
-    wg_var *operands = wg_reallocarray(NULL, (size_t)(n_seq + def->n_carries + g->n_captures) + 1,
-                                       sizeof *operands);
-    if (!operands) {
+    attr->n_seq = s->n_seq;
+    attr->n_carry = s->n_carry;
+    attr->n_const = g->n_captures;
+    attr->n_y = s->n_y;
+    attr->n_sum = s->n_sum;
+    size_t n_operands = (size_t)(s->n_seq + s->n_carry) + (size_t)g->n_captures;
+    wg_var *list = wg_reallocarray(NULL, n_operands + 1, sizeof *list);
+    if (!list) {
         wg__body_release(body);
         return wg__tape_fail_v(tape, WG_ENOMEM, "scan: out of memory");
     }
     int n = 0;
-    for (int i = 0; i < n_seq; i++) operands[n++] = w->seq[i];
-    for (int i = 0; i < def->n_carries; i++) operands[n++] = def->init[i];
-    for (int i = 0; i < g->n_captures; i++) operands[n++] = g->captures[i].outer;
+    for (int i = 0; i < s->n_seq; i++) list[n++] = seq[i];
+    for (int i = 0; i < s->n_carry; i++) list[n++] = init[i];
+    for (int i = 0; i < g->n_captures; i++) list[n++] = g->captures[i].outer;
     /* Interning may give another, equal body: the captures are read before. */
     wg__tape_seal(g);
     status = wg__body_intern(tape, &body);
-    if (status == WG_OK) status = wg__scan_append(tape, body, operands, &attr, out);
+    if (status != WG_OK) {
+        wg_free(list);
+        wg__body_release(body);
+        return status;
+    }
+    *operands = list;
+    *result = body;
+    return WG_OK;
+}
+
+/* Makes the body of what was recorded and appends the scan. */
+static wg_status finish(wg_tape *tape, wg_tape **graph, const wg_scan_def *def, work *w, int n_seq,
+                        int64_t steps, int64_t chunk, int32_t time, wg_var *out)
+{
+    const wg__slots slots = {.n_seq = n_seq,
+                             .n_carry = def->n_carries,
+                             .n_y = def->n_outputs,
+                             .n_sum = def->n_sums,
+                             .x = w->x,
+                             .carry = w->carry,
+                             .next = w->next,
+                             .y = w->y,
+                             .sum = w->sum,
+                             .time = time};
+    wg__scan_attr attr;
+    memset(&attr, 0, sizeof attr);
+    attr.reverse = def->reverse;
+    attr.steps = steps;
+    wg_var *operands;
+    wg__body *body;
+    wg_status status =
+        wg__body_close(tape, graph, &slots, w->seq, def->init, &attr, &operands, &body);
+    if (status != WG_OK) return status;
+    if (chunk > 0 && !body->effects)
+        status = wg__scan_append_chunks(tape, body, operands, &attr, chunk,
+                                        def->name ? def->name : "scan", out);
+    else
+        status = wg__scan_append(tape, body, operands, &attr, out);
     wg_free(operands);
     wg__body_release(body);
     return status;
 }
 
-wg_status wg_scan(wg_tape *tape, const wg_scan_def *def, wg_var *final, wg_var *y, wg_var *sum)
+/* The definition with the fields that an older, shorter one lacks. */
+static wg_status whole(wg_tape *tape, const wg_scan_def *given, wg_scan_def *def)
 {
-    if (!tape || !def) return WG_EINVAL;
+    memset(def, 0, sizeof *def);
+    if (given->size < offsetof(wg_scan_def, remat))
+        return wg__tape_fail_v(tape, WG_EINVAL, "scan: definition of unknown size");
+    memcpy(def, given, given->size < sizeof *def ? given->size : sizeof *def);
+    return WG_OK;
+}
+
+/* The time that a body is given. In chunks, a scan's own count starts anew in each; what it starts
+ * at is a constant of the body, its first. */
+static wg_var absolute_time(wg_tape *tape, wg_tape *graph, wg_var time)
+{
+    wg_var start = wg_const(tape, WG_I32, WG_SCALAR, 0);
+    int32_t inside = wg__lift(graph, start);
+    if (inside < 0) return start;
+    return wg_record(&wg__op_add, (wg_var[]){time, wg__var(graph, inside)}, 2, NULL, 0);
+}
+
+wg_status wg_scan(wg_tape *tape, const wg_scan_def *given, wg_var *final, wg_var *y, wg_var *sum)
+{
+    if (!tape || !given) return WG_EINVAL;
+    wg_scan_def full;
+    const wg_scan_def *def = &full;
+    if (whole(tape, given, &full) != WG_OK) return WG_EINVAL;
     int n_out = def->n_carries + def->n_outputs + def->n_sums;
-    int64_t steps, rows;
+    int64_t steps, rows, chunk = 0;
     int n_seq;
     work w = {0};
     wg_tape *graph = NULL;
@@ -246,8 +303,13 @@ wg_status wg_scan(wg_tape *tape, const wg_scan_def *def, wg_var *final, wg_var *
     wg_var time = wg__body_input(graph, (wg_type){WG_I32, WG_SCALAR});
     status = graph->status;
     if (def->name) wg_push_scope(graph, def->name);
-    if (status == WG_OK) status = record_body(graph, def, &w, time);
-    if (status == WG_OK) status = finish(tape, &graph, def, &w, n_seq, steps, time.index, out);
+    wg_var now = time;
+    if (status == WG_OK) chunk = wg__scan_chunk(steps, def->remat);
+    if (chunk > 0) now = absolute_time(tape, graph, time);
+    if (status == WG_OK) status = graph->status;
+    if (status == WG_OK) status = record_body(graph, def, &w, now);
+    if (status == WG_OK)
+        status = finish(tape, &graph, def, &w, n_seq, steps, chunk, time.index, out);
 done:
     if (status != WG_OK && tape->status == WG_OK)
         wg__tape_fail_v(tape, status, "%s: %s", def->name ? def->name : "scan",

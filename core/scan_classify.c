@@ -5,9 +5,11 @@
 
 enum { LONGEST_CHAIN = 64 }; /* cheap ops in a row that are computed again */
 
-static bool cheap(const wg_op *op)
+/* Is op to be run again rather than its results kept? All are in a body whose steps are chunks of
+ * a longer loop. */
+static bool cheap(const wg__derived *p, const wg_op *op)
 {
-    return (op->traits & (WG_OP_VIEW | WG_OP_CHEAP)) != 0;
+    return p->remat || (op->traits & (WG_OP_VIEW | WG_OP_CHEAP)) != 0;
 }
 
 /* How many cheap ops deep each value is from what the backward body has; -1 = not to be had so.
@@ -25,15 +27,16 @@ static int chain(const wg__derived *p, int32_t v, const uint8_t *const_only, con
     default: break;
     }
     const wg__node *n = &p->d->nodes[p->d->values[v].node];
-    if (n->n_in == 0) return n->op != &wg__op_body_in ? 0 : -1; /* constants of the body */
+    if (n->n_in == 0) /* constants of the body; a state */
+        return n->op != &wg__op_body_in || p->remat ? 0 : -1;
     if (const_only[v]) return 0;
-    if (!cheap(n->op)) return -1;
+    if (!cheap(p, n->op)) return -1;
     int32_t most = 0;
     for (int j = 0; j < n->n_in; j++) {
         if (depth[n->in[j]] < 0) return -1;
         if (depth[n->in[j]] > most) most = depth[n->in[j]];
     }
-    return most < LONGEST_CHAIN ? most + 1 : -1;
+    return p->remat || most < LONGEST_CHAIN ? most + 1 : -1;
 }
 
 /* Marks what v is computed from again, v included. */
@@ -41,6 +44,10 @@ static void mark_recompute(wg__derived *p, int32_t v, const uint8_t *const_only)
 {
     if (p->use[v] != WG__UNUSED) return;
     const wg__node *n = &p->d->nodes[p->d->values[v].node];
+    if (n->op == &wg__op_body_in) { /* the state at the border of a chunk */
+        p->use[v] = WG__STACK;
+        return;
+    }
     if (n->n_in > 0 && const_only[v]) {
         p->use[v] = WG__HOIST;
         return;
@@ -117,7 +124,8 @@ wg_status wg__scan_classify(wg__derived *p)
             if (p->use[node->in[j]] == WG__UNUSED &&
                 d->nodes[d->values[node->in[j]].node].op == &wg__op_body_in)
                 p->use[node->in[j]] = WG__STACK;
-        if (slot || (node->n_in > 0 && !const_only[v] && !cheap(node->op))) p->use[v] = WG__STACK;
+        if (slot || (node->n_in > 0 && !const_only[v] && !cheap(p, node->op)))
+            p->use[v] = WG__STACK;
     }
     for (int32_t v = 0; v < d->n_values; v++) {
         depth[v] = chain(p, v, const_only, depth);

@@ -327,13 +327,14 @@ static wg_status derive(wg__derived *p, wg_tape *tape, const uint8_t *has, const
                         int32_t n_out, int32_t n_in, wg_error *err)
 {
     const wg__body *b = p->body;
-    p->key_size = (size_t)(n_out + n_in);
-    p->key = wg__arena_calloc(&p->arena, p->key_size + 1, 1);
+    p->key_size = (size_t)(n_out + n_in) + 1;
+    p->key = wg__arena_calloc(&p->arena, p->key_size, 1);
     p->active = wg__arena_calloc(&p->arena, (size_t)b->n_carry + 1, 1);
     p->gx = wg__arena_calloc(&p->arena, (size_t)(n_in + n_out) + 1, sizeof *p->gx);
     if (!p->key || !p->active || !p->gx) return WG_ENOMEM;
     memcpy(p->key, has, (size_t)n_out);
     memcpy(p->key + n_out, needs, (size_t)n_in);
+    p->key[n_out + n_in] = p->remat;
     p->g_next = p->gx + n_in;
     p->g_y = p->g_next + b->n_carry;
     p->g_sum = p->g_y + b->n_y;
@@ -351,18 +352,19 @@ static wg_status derive(wg__derived *p, wg_tape *tape, const uint8_t *has, const
     return status;
 }
 
-const wg__derived *wg__scan_derive(wg_tape *tape, wg__body *body, const uint8_t *has,
+const wg__derived *wg__scan_derive(wg_tape *tape, wg__body *body, bool remat, const uint8_t *has,
                                    const uint8_t *needs, int32_t n_out, int32_t n_in)
 {
     for (wg__derived *p = body->derived; p; p = p->next)
         if (memcmp(p->key, has, (size_t)n_out) == 0 &&
-            memcmp(p->key + n_out, needs, (size_t)n_in) == 0)
+            memcmp(p->key + n_out, needs, (size_t)n_in) == 0 && p->remat == remat)
             return p;
     wg_error err = {WG_OK, ""};
     wg__derived *p = wg_calloc(1, sizeof *p);
     wg_status status = p ? WG_OK : WG_ENOMEM;
     if (p) {
         p->body = body;
+        p->remat = remat;
         status = derive(p, tape, has, needs, n_out, n_in, &err);
     }
     if (status == WG_OK) {

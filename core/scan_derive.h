@@ -34,9 +34,10 @@ typedef struct wg__source {
 struct wg__derived {
     struct wg__derived *next; /* of the same body */
     wg__arena arena;
-    uint8_t *key; /* has[n_out], needs[n_in] */
+    uint8_t *key; /* has[n_out], needs[n_in], remat */
     size_t key_size;
     const wg__body *body;
+    bool remat;                    /* compute again whatever can be, products and loops too */
     wg_tape *d;                    /* the differentiated body */
     uint8_t *active;               /* per carry: does its gradient flow? */
     int32_t *g_next, *g_y, *g_sum; /* values of d: gradient slots; -1 = absent */
@@ -53,7 +54,7 @@ typedef struct wg__derived wg__derived;
 
 /* The derivation for this pattern, from the body's list or made anew. `tape` is where the scan is
  * (messages go there). NULL on failure: the tape is poisoned. */
-const wg__derived *wg__scan_derive(wg_tape *tape, wg__body *body, const uint8_t *has,
+const wg__derived *wg__scan_derive(wg_tape *tape, wg__body *body, bool remat, const uint8_t *has,
                                    const uint8_t *needs, int32_t n_out, int32_t n_in);
 void wg__derived_free(wg__derived *list);
 /* scan_classify.c: fills in use[]. */

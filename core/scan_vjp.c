@@ -70,7 +70,8 @@ void wg__scan_vjp(wg_vjp *c)
         out[i] = wg_vjp_out(c, (int)i);
         has[i] = wg_vjp_has_grad(c, (int)i);
     }
-    const wg__derived *p = wg__scan_derive(tape, b, has, needs, (int32_t)n_out, (int32_t)n_in);
+    const wg__derived *p =
+        wg__scan_derive(tape, b, attr.remat, has, needs, (int32_t)n_out, (int32_t)n_in);
     if (!p) goto done; /* the tape says why */
     size_t n_aug = n_out + (p->forward ? (size_t)(p->forward->n_y - b->n_y) : 0);
     size_t n_operands = (size_t)(p->n_seq + p->n_carry + p->n_const);
@@ -98,6 +99,7 @@ void wg__scan_vjp(wg_vjp *c)
     back.n_sum = p->n_sum;
     back.reverse = !attr.reverse;
     back.steps = attr.steps;
+    back.remat = attr.remat;
     status = wg__scan_append(tape, p->backward, operands, &back, results);
     if (status != WG_OK) goto done;
     for (int i = 0; i < p->n_carry; i++) wg_vjp_add(c, b->n_seq + p->carry[i], results[i]);

@@ -86,6 +86,11 @@ typedef struct wg__scan_attr {
     int32_t n_seq, n_carry, n_const, n_y, n_sum;
     int32_t reverse;
     int64_t steps;
+    /* The steps are chunks of a longer loop: whatever their gradient needs is computed again from
+     * the states at their borders, and nothing as long as the loop leaves its body (no pass
+     * hoists or sinks stacks out of it). */
+    int32_t remat;
+    int32_t unused; /* 0: the bytes are compared */
 } wg__scan_attr;
 
 /* Attribute of leaves (input, tensor, const, body_in): the type they have, then what tells them
@@ -146,6 +151,26 @@ wg_status wg__scan_append(wg_tape *tape, wg__body *body, const wg_var *operands,
 /* Copies node `node` of src onto dst with operands mapped by map[] (value of src -> value of dst),
  * and notes its outputs in map[]. */
 wg_status wg__clone_node(wg_tape *dst, const wg_tape *src, int32_t node, int32_t *map);
+
+/* scan.c: what the slots of a body are while it is recorded. */
+typedef struct wg__slots {
+    int n_seq, n_carry, n_y, n_sum;
+    const wg_var *x, *carry; /* on the body's tape */
+    wg_var *next, *y, *sum;  /* its results; lifted where they are outer values */
+    int32_t time;
+} wg__slots;
+/* Closes the recording of *graph (then NULL: it is the body's) on `tape` and makes the interned
+ * body, the scan's operands (seq, init, captures in their order; freed by the caller) and its
+ * counts in attr. */
+wg_status wg__body_close(wg_tape *tape, wg_tape **graph, const wg__slots *slots, const wg_var *seq,
+                         const wg_var *init, wg__scan_attr *attr, wg_var **operands,
+                         wg__body **body);
+/* scan_chunks.c: steps of a chunk for wg_scan_def.remat; 0 = one plain scan. */
+int64_t wg__scan_chunk(int64_t steps, int64_t remat);
+/* Appends the scan of `body` as chunks; constant 0 is the absolute time of a scan's step 0. */
+wg_status wg__scan_append_chunks(wg_tape *tape, wg__body *body, const wg_var *operands,
+                                 const wg__scan_attr *attr, int64_t chunk, const char *name,
+                                 wg_var *out);
 
 /* grad.c. partial: x are independent (nothing flows past them). Nodes before `first` are not looked
  * at: what leads from x to y was recorded since. */

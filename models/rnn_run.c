@@ -6,6 +6,7 @@
 #include <wengert/scan.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,8 +17,6 @@ typedef struct layer {
     const wg_var *param; /* by the cell's index */
     int64_t input_size;
 } layer;
-
-static const wg_rnn_options no_options = {.size = sizeof no_options};
 
 static void push_scope(wg_tape *tape, const wg_rnn *rnn, int number)
 {
@@ -112,14 +111,17 @@ static wg_var layer_input(const wg_rnn *rnn, const wg_rnn_options *o, int number
     return wg_dropout(x, rnn->dropout, o->key, stream, time, time_axis);
 }
 
-/* Options that can be used, or an error on the tape. */
-static wg_status check(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *o, wg_var x,
-                       int rank)
+/* Options that can be used, with the fields that an older, shorter structure lacks; or an error on
+ * the tape. */
+static wg_status check(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *given, wg_var x,
+                       int rank, wg_rnn_options *o)
 {
-    if (o->size < sizeof *o) {
+    memset(o, 0, sizeof *o);
+    if (given && given->size < offsetof(wg_rnn_options, remat)) {
         wg_tape_fail(tape, WG_EINVAL, "rnn '%s': options of unknown size", rnn->prefix);
         return WG_EINVAL;
     }
+    if (given) memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     if (!wg_var_ok(x)) {
         wg_tape_fail(tape, WG_ESTALE, "rnn '%s': the input is not a value of a tape", rnn->prefix);
         return status_of(tape);
@@ -162,7 +164,8 @@ static wg_status run_direction(wg_tape *tape, layer *l, int direction, wg_var x,
                        .n_outputs = 1,
                        .lengths = l->options->lengths,
                        .reverse = direction == 1,
-                       .name = cell->name};
+                       .name = cell->name,
+                       .remat = l->options->remat};
     return wg_scan(tape, &def, final, y, NULL);
 }
 
@@ -170,8 +173,9 @@ wg_status wg_rnn_run(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *opt
                      wg_var *y, wg_var *final)
 {
     if (!tape || !rnn || !y) return WG_EINVAL;
-    if (!options) options = &no_options;
-    wg_status status = check(tape, rnn, options, x, 3);
+    wg_rnn_options full;
+    wg_status status = check(tape, rnn, options, x, 3, &full);
+    options = &full;
     wg_var init[WG_RNN_MAX_STATES], last[WG_RNN_MAX_STATES];
     int n_states = wg_rnn_state_count(rnn);
     wg_var *param = NULL;
@@ -212,8 +216,9 @@ wg_status wg_rnn_step(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *op
                       wg_var *y, wg_var *next)
 {
     if (!tape || !rnn || !y || !next) return WG_EINVAL;
-    if (!options) options = &no_options;
-    wg_status status = check(tape, rnn, options, x, 2);
+    wg_rnn_options full;
+    wg_status status = check(tape, rnn, options, x, 2, &full);
+    options = &full;
     wg_var state[WG_RNN_MAX_STATES];
     int n_states = wg_rnn_state_count(rnn);
     wg_var *param = NULL;

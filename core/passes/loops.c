@@ -127,6 +127,8 @@ bool wg__pass_hoist(wg__graph *g)
         if (!wg__pass_hoist(g->nodes[i].body)) return false;
         wg__graph *b = g->nodes[i].body;
         bool here = false;
+        /* Chunks exist to keep nothing over all of time: what they hoist stays in them. */
+        if (((const wg__scan_attr *)g->nodes[i].attr)->remat) continue;
         for (int32_t k = 0, m = b->n_nodes; k < m; k++) {
             if (!b->nodes[k].live || !can_hoist(b, &b->nodes[k])) continue;
             const wg__scan_attr *attr = g->nodes[i].attr;
@@ -296,6 +298,7 @@ static bool sink_scan(wg__graph *g, int32_t at)
     bool any = false;
     const int32_t *part;
     wg__scan_attr attr = *(const wg__scan_attr *)old.attr;
+    if (attr.remat) return true; /* as for hoist */
     for (int i = 0; i < n_old; i++) {
         kind[i] = can_sink(b, i);
         const wg__gnode *p = &b->nodes[b->values[b->out[i]].node];

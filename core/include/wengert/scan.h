@@ -27,7 +27,7 @@ typedef struct wg_scan_step {
 } wg_scan_step;
 
 typedef struct wg_scan_def {
-    size_t size; /* sizeof(wg_scan_def) */
+    size_t size; /* sizeof(wg_scan_def); that of an earlier version will do */
     void (*body)(void *user, wg_scan_step *step);
     void *user;
     const wg_var *sequences; /* [T, ...] each, same T >= 0 */
@@ -44,6 +44,14 @@ typedef struct wg_scan_def {
     int64_t steps;  /* T where there are no sequences; else 0, or the sequences' T */
     bool reverse;   /* from t = T-1 down to 0 */
     const char *name;
+    /* Recomputation (Chen et al. 2016, arXiv:1604.06174): 0 = none. n > 0: the loop is cut into
+       chunks of n steps; its gradient keeps the states at their borders alone and runs each chunk
+       forward once more. -1: chunks of about sqrt(T) steps, so that what the gradient keeps grows
+       with sqrt(T), for one more forward run. Values and gradients of every order stay as they
+       are, and so do random bits, which know the absolute time. Sequences, stacked outputs and
+       their gradients are as long as before: where memory matters, let a step give its loss as a
+       sum. A body that watches values or has effects is not cut, since those happen once. */
+    int64_t remat;
 } wg_scan_def;
 
 /* Records a scan on the tape of its operands. Fills final[n_carries], y[n_outputs] (each [T, ...])

@@ -60,7 +60,7 @@ WG_API wg_shape wg_rnn_state_shape(const wg_rnn *rnn, int slot, int64_t rows);
 WG_API int wg_rnn_param(const wg_rnn *rnn, int layer, int direction, int i);
 
 typedef struct wg_rnn_options {
-    size_t size;   /* sizeof(wg_rnn_options) */
+    size_t size;   /* sizeof(wg_rnn_options); that of an earlier version will do */
     bool training; /* dropout acts, and cells are told */
     wg_var key;    /* i32 [4] of wg_random_uniform; needed where training and dropout > 0 */
     /* wg_rnn_run: i32 [B] or none. Steps past a row's length hold its state and give y = 0; the
@@ -70,6 +70,10 @@ typedef struct wg_rnn_options {
     const wg_var *states;    /* initial states by slot; NULL = zeros */
     const wg_var *constants; /* handed to the cell's steps */
     int n_constants;
+    /* wg_rnn_run: recomputation, as in wg_scan_def: 0 = none, n > 0 in chunks of n steps, -1 of
+     * about sqrt(T). Values and gradients stay as they are; a training step keeps the outputs of
+     * each layer and the states at the chunks' borders, not what a step computes. */
+    int64_t remat;
 } wg_rnn_options;
 
 /* Records the stack over x [T,B,X]: y [T,B,D*O], and the states after the last step in
