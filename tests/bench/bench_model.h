@@ -38,8 +38,8 @@ int bench_model_record(bench_model *model, wg_var *out, int most);
 wg_status bench_model_step(void *model, wg_error *err);
 /* Forward and backward alone: gradients of the summed loss in the arena. */
 wg_status bench_model_gradient(bench_model *model, wg_error *err);
-/* 3 * 2 * B T (layers gates 2 H H + H V): the peers' count of useful operations. 0 gates = not
- * known for this cell: four are counted. */
+/* 3 * 2 * B T (layers gates 2 H H + H V): the peers' count of useful operations, with 3 gates for
+ * GRUs, 1 for "rnn", and 4 for every other cell. */
 double bench_model_flops(const bench_config *config, const char *cell);
 
 #endif

@@ -59,10 +59,10 @@ double hand_lstm_loss(const hand_lstm *m)
     return m->loss;
 }
 
-/* y[j] += sum over rows of x[row,j] after zeroing; threads share the columns. */
+/* y[j] = sum over rows of x[row,j]; each thread has a piece of the columns. */
 static void column_sums(const hand_lstm *m, int64_t rows, int64_t n, const float *x, float *y)
 {
-    const int64_t width = 256;
+    const int64_t width = (n / m->threads + 16) & ~(int64_t)15;
     memset(y, 0, (size_t)n * sizeof *y);
 #pragma omp parallel for num_threads(m->threads) if (m->threads > 1)
     for (int64_t at = 0; at < n; at += width)
