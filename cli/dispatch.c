@@ -159,6 +159,8 @@ int cli_main(int argc, char **argv)
     occupy_standard_streams();
     /* A closed pipe is then an error of the write, which is reported. */
     signal(SIGPIPE, SIG_IGN);
+    /* So is a file that grows beyond what `ulimit -f` allows. */
+    signal(SIGXFSZ, SIG_IGN);
     int status = dispatch(argc, argv);
     int flushed = cli_flush();
     if (flushed == CLI_FINE && fclose(stdout) != 0 && errno != EBADF) {

@@ -93,10 +93,10 @@ bool translate_describe_score(translate_training *t, const translate_score *scor
 static bool may_change(const char *key)
 {
     static const char *const keys[] = {
-        "out",         "resume",     "epochs",       "time_limit",   "early_stopping",
-        "log_every",   "save_every", "quiet",        "plugin",       "threads",
-        "source",      "target",     "valid_source", "valid_target", "pairs",
-        "valid_pairs", NULL};
+        "out",        "resume",    "epochs",       "time_limit",   "early_stopping", "log_every",
+        "save_every", "keep_last", "save_threads", "quiet",        "plugin",         "threads",
+        "source",     "target",    "valid_source", "valid_target", "pairs",          "valid_pairs",
+        NULL};
     for (int i = 0; keys[i]; i++)
         if (strcmp(keys[i], key) == 0) return true;
     return false;

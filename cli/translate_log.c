@@ -99,12 +99,30 @@ int translate_log_epoch(translate_training *t, int64_t epoch, bool complete,
     return end_event(t);
 }
 
+int translate_log_save(translate_training *t, const char *file, const wg_saver_result *result,
+                       const wg_error *why)
+{
+    wg_jsonlog_begin(t->log, "save");
+    wg_jsonlog_string(t->log, "file", file);
+    wg_jsonlog_int(t->log, "updates", t->saves.updates);
+    if (why) {
+        wg_jsonlog_string(t->log, "error", why->message);
+    } else {
+        wg_jsonlog_int(t->log, "bytes", (int64_t)result->bytes);
+        wg_jsonlog_number(t->log, "wait_seconds", result->waited);
+        wg_jsonlog_number(t->log, "copy_seconds", result->copied);
+        wg_jsonlog_number(t->log, "write_seconds", result->written);
+    }
+    return end_event(t);
+}
+
 int translate_log_end(translate_training *t, const char *reason)
 {
     wg_jsonlog_begin(t->log, "end");
     wg_jsonlog_string(t->log, "reason", reason);
     wg_jsonlog_int(t->log, "updates", t->at.updates);
     wg_jsonlog_int(t->log, "best_epoch", t->at.best_epoch);
+    if (t->saves.failures > 0) wg_jsonlog_int(t->log, "saves_failed", t->saves.failures);
     put_programs(t);
     if (t->at.best_epoch > 0) {
         wg_jsonlog_number(t->log, "valid_perplexity", t->at.best.perplexity);
@@ -140,9 +158,9 @@ void translate_show(translate_training *t)
     cli_progress_show(
         &t->line,
         "epoch %lld/%lld %3.0f %%  loss %.3f  ppl %.1f  %.0f tokens/s  padding %.0f %%"
-        "  left %d:%02d",
+        "  left %d:%02d%s",
         (long long)at.epoch + 1, (long long)cli_int(t->args, "epochs"), 100 * share,
         per(sums->loss, sums->words), exp(per(sums->loss, sums->words)),
         per(sums->words, sums->seconds), 100 * wg_batcher_padding(t->batcher), (int)(left / 60),
-        (int)left % 60);
+        (int)left % 60, wg_saver_busy(t->saves.saver) ? "  saving" : "");
 }

@@ -139,6 +139,7 @@ static int step(translate_training *t, ending *end)
     double every = 60 * cli_float(t->args, "save-every");
     if (status == CLI_FINE && every > 0 && translate_now() - t->saved >= every)
         status = translate_save_last(t);
+    if (status == CLI_FINE) status = translate_save_poll(t);
     if (out_of_time(t)) *end = TIME;
     if (cli_interrupted()) *end = SIGNAL;
     return status;
@@ -158,7 +159,7 @@ static int finish(translate_training *t, ending end)
     t->started = translate_now();
     /* Without a validation so far, the model as it is is the best there is. */
     if (status == CLI_FINE && t->at.best_epoch == 0) status = translate_save_model(t, NULL);
-    if (status == CLI_FINE) status = translate_save_last(t);
+    if (status == CLI_FINE) status = translate_save_finish(t);
     if (status == CLI_FINE) status = translate_log_end(t, ending_name[end]);
     return status;
 }
@@ -196,10 +197,14 @@ int translate_loop(translate_training *t)
         status = end_epoch(t, &end);
     else
         end = at_end(t);
+    /* At once, so that an interruption early on loses nothing, and a disk without room is known
+     * before hours are spent. */
+    if (status == CLI_FINE && !t->resumed) status = translate_save_last(t);
     while (status == CLI_FINE && end == GOING_ON) status = step(t, &end);
     if (status == CLI_FINE) status = finish(t, end);
     cli_progress_end(&t->line);
     if (status != CLI_FINE) return status;
     say_goodbye(t, end);
-    return end == SIGNAL ? cli_interrupted() : CLI_FINE;
+    status = translate_save_verdict(t);
+    return status == CLI_FINE && end == SIGNAL ? cli_interrupted() : status;
 }

@@ -4,12 +4,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <wengert/atomicfile.h>
 #include <wengert/memory.h>
 #include <wengert/parallel.h>
 #include <wengert/statefile.h>
@@ -73,6 +76,28 @@ static int check_out(const cli_args *args)
     if (!*path) return cli_usage_error(args, "--out is empty");
     if (strlen(path) > 3900) return cli_error("--out %.100s...: the path is too long", path);
     return check_directory(path, cli_flag(args, "resume"));
+}
+
+/* One training at a time writes to a directory. The lock goes with the process, however that ends;
+ * file systems that cannot lock are taken as they are. */
+static int lock_directory(translate_training *t)
+{
+    t->lock = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->lock >= 0 && flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return cli_error("--out %s: another training is writing to it", t->dir);
+    return CLI_FINE;
+}
+
+/* What a training that was killed while it saved has left. */
+static int remove_leftovers(const translate_training *t)
+{
+    int removed = 0;
+    wg_error err = {0};
+    if (wg_atomic_clean(t->dir, &removed, &err)) return cli_fail(&err);
+    if (removed > 0)
+        cli_note(t->args, "%s: removed %d unfinished file%s of a run that was killed", t->dir,
+                 removed, removed > 1 ? "s" : "");
+    return CLI_FINE;
 }
 
 /* ---- the model ---- */
@@ -175,8 +200,8 @@ static int old_model(translate_training *t, wg_state **state, char *path, size_t
     wg_error err = {0};
     snprintf(path, size, "%s/" TRANSLATE_LAST_NAME, t->dir);
     if (access(path, F_OK) != 0 && errno == ENOENT)
-        return cli_error("--resume: %s is not there, so there is nothing to go on from; a training "
-                         "saves it after each epoch and every --save-every minutes",
+        return cli_error("--resume: %s is not there, so there is nothing to go on from; begin "
+                         "anew, in another directory or after removing this one",
                          path);
     if (wg_state_load(path, state, &err) || translate_model_take(*state, path, &t->model, &err))
         return cli_fail(&err);
@@ -262,7 +287,9 @@ static int open_log(translate_training *t)
 
 static void free_training(translate_training *t)
 {
+    wg_saver_free(t->saves.saver);
     wg_jsonlog_close(t->log, NULL);
+    if (t->lock >= 0) close(t->lock);
     wg_batcher_free(t->batcher);
     wg_decoder_free(t->decoder);
     wg_trainer_free(t->trainer);
@@ -290,17 +317,22 @@ int translate_train(const cli_args *args)
     translate_training t = {.args = args,
                             .dir = cli_string(args, "out"),
                             .resumed = cli_flag(args, "resume"),
+                            .lock = -1,
                             .threads = (int)cli_int(args, "threads")};
     if (t.threads == 0) t.threads = wg_default_threads();
     t.started = t.saved = translate_now();
     cli_progress_start(&t.line, args);
     int status = check_out(args);
+    if (status == CLI_FINE && t.resumed) status = lock_directory(&t);
+    if (status == CLI_FINE && t.resumed) status = remove_leftovers(&t);
     if (status == CLI_FINE) status = check_network(args);
     if (status == CLI_FINE) status = translate_data_read(args, &t.data);
     if (status == CLI_FINE) status = prepare(&t);
     if (status == CLI_FINE) status = cli_interrupted(); /* nothing is written yet */
     if (status == CLI_FINE) status = make_directory(t.dir);
+    if (status == CLI_FINE && !t.resumed) status = lock_directory(&t);
     if (status == CLI_FINE) status = open_log(&t);
+    if (status == CLI_FINE) status = translate_save_start(&t);
     if (status == CLI_FINE) status = translate_loop(&t);
     free_training(&t);
     return status;

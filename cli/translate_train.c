@@ -91,7 +91,22 @@ static const cli_option options[] = {
      .fallback = "10",
      .min = 0,
      .max = CLI_NO_LIMIT,
-     .help = "Minutes between two savings of what --resume needs, inside epochs; 0 for none"},
+     .help = "Minutes between two saves of what --resume needs, inside epochs; 0 for none. It is "
+             "saved at the start, after epochs and at the end as well"},
+    {.name = "keep-last",
+     .kind = CLI_INT,
+     .fallback = "1",
+     .min = 1,
+     .max = 1000000,
+     .help = "How many of the last saves are kept: with more than 1 each is DIR/last-UPDATES.npz, "
+             "too, and DIR/last.npz is the newest of them"},
+    {.name = "save-threads",
+     .kind = CLI_INT,
+     .fallback = "1",
+     .min = 1,
+     .max = 64,
+     .help = "Threads that compress a save beside the training; more of them are done sooner, and "
+             "take more from the training"},
 
     {.name = "cell",
      .kind = CLI_STRING,
@@ -306,7 +321,9 @@ const cli_command cli_command_translate_train = {
         "encoder-decoder. Words are what blanks separate: texts should be tokenised already. "
         "After each epoch the validation set is translated; the best model so far lies in "
         "DIR/model.npz, for 'wengert translate run'. DIR/last.npz holds what --resume needs, "
-        "DIR/log.jsonl a line for each report.\n\n"
+        "DIR/log.jsonl a line for each report. Both .npz files are written while the training goes "
+        "on, and are complete at any time: a training that was killed, or whose machine was, goes "
+        "on from last.npz with --resume as if nothing had been.\n\n"
         "Ctrl-C ends the training after the update in progress; the model is then as usable as "
         "after a time limit.",
     .options = options,

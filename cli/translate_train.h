@@ -9,6 +9,7 @@
 #include <wengert/batch.h>
 #include <wengert/decode.h>
 #include <wengert/jsonlog.h>
+#include <wengert/saver.h>
 #include <wengert/schedule.h>
 #include <wengert/trainer.h>
 
@@ -38,10 +39,27 @@ typedef struct translate_progress {
     int64_t log_bytes;        /* of log.jsonl, when this was saved; 0 = not known */
 } translate_progress;
 
+typedef enum translate_file { TRANSLATE_LAST, TRANSLATE_MODEL } translate_file;
+
+/* The saves of one run: one at a time is written, beside the training. */
+typedef struct translate_saves {
+    wg_saver *saver;
+    translate_file file;    /* that is, or was last, written */
+    int64_t updates;        /* when it was copied */
+    int64_t last_updates;   /* of the last.npz that this run has written */
+    int64_t done, failures; /* saves that have ended well, and not */
+    bool first;             /* nothing was saved yet: a failure ends the run */
+    bool last_due;          /* last.npz is to be saved as soon as model.npz is there */
+    bool model_failed;      /* the model that is the best is not in model.npz yet */
+    bool finishing;
+    char said[1024]; /* what is wrong with the saves, if anything, and was said */
+} translate_saves;
+
 typedef struct translate_training {
     const cli_args *args;
     const char *dir;
     bool resumed;
+    int lock; /* descriptor of the directory; -1: none */
     int threads;
     translate_data data;
     translate_model *model;
@@ -51,6 +69,7 @@ typedef struct translate_training {
     wg_decoder *decoder;
     wg_batcher *batcher;
     wg_jsonlog *log;
+    translate_saves saves;
     cli_progress line;
     translate_progress at;
     double started, saved; /* monotonic seconds: of this run, of the last saving */
@@ -69,11 +88,19 @@ int translate_loop(translate_training *t);
  * message; where a signal came in, that of the signal, without a score. */
 int translate_validate(translate_training *t, translate_score *score);
 
-/* translate_save.c */
-/* Writes DIR/model.npz: parameters and vocabularies. */
+/* translate_save.c: every function returns an exit status. */
+int translate_save_start(translate_training *t);
+/* Begins to write DIR/model.npz: parameters and vocabularies. */
 int translate_save_model(translate_training *t, const translate_score *score);
-/* Writes DIR/last.npz: that, and all that --resume needs. */
+/* Begins to write DIR/last.npz: that, and all that --resume needs; or will, once model.npz is
+ * there. */
 int translate_save_last(translate_training *t);
+/* After each update: looks how a save has ended, and begins what is due. */
+int translate_save_poll(translate_training *t);
+/* Saves all that there is, and waits for it. Failed saves are no trouble until the verdict. */
+int translate_save_finish(translate_training *t);
+/* CLI_TROUBLE, after a message, where any save has failed. */
+int translate_save_verdict(const translate_training *t);
 /* Takes what translate_save_last added to a model from `state`. */
 int translate_take_last(translate_training *t, const wg_state *state, const char *path);
 
@@ -96,6 +123,9 @@ int translate_log_start(translate_training *t);
 int translate_log_report(translate_training *t);
 int translate_log_epoch(translate_training *t, int64_t epoch, bool complete,
                         const translate_score *score, bool best);
+/* A file was saved (`result`), or was not (`why`). */
+int translate_log_save(translate_training *t, const char *file, const wg_saver_result *result,
+                       const wg_error *why);
 int translate_log_end(translate_training *t, const char *reason);
 void translate_show(translate_training *t);
 

@@ -93,6 +93,19 @@ foreach(source IN LISTS sources)
     wengert_register(${topic} ${name} sh ${source})
 endforeach()
 
+# tests/preload/<name>.c is build/tests/<name>.so, which tests load before the C library. It is built
+# without sanitizers, whose runtime wants to be the first.
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/preload/*.c)
+foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_library(preload_${name} MODULE ${source})
+    set_target_properties(preload_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+        C_VISIBILITY_PRESET default
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_compile_options(preload_${name} PRIVATE -Wall -Wextra -Wshadow)
+    target_link_libraries(preload_${name} PRIVATE ${CMAKE_DL_LIBS})
+endforeach()
+
 if(WENGERT_FUZZ)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
     foreach(source IN LISTS sources)

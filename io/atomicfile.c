@@ -46,7 +46,7 @@ static wg_status create_temp(wg_atomic *file, mode_t mode, wg_error *err)
     for (unsigned n = 0; n < 10000; n++) {
         wg__buf name = {0};
         wg__buf_add(&name, file->final, file->directory);
-        wg__buf_printf(&name, ".wengert-tmp-%ld-%u", (long)getpid(), n);
+        wg__buf_printf(&name, WG__TEMP_PREFIX "%ld-%u", (long)getpid(), n);
         char *temp = wg__buf_take(&name, NULL);
         if (!temp) return wg__no_memory(err, file->path);
         file->fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -151,11 +151,9 @@ wg_status wg__atomic_patch(wg_atomic *file, uint64_t offset, const void *bytes, 
     return WG_OK;
 }
 
-/* A rename is durable once the directory is on the disk; file systems that cannot flush one
- * (EINVAL) are no reason to fail. */
-static bool sync_directory(const wg_atomic *file)
+bool wg__sync_directory(const char *folder)
 {
-    int fd = open(file->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return errno == EACCES; /* searchable but not readable */
     bool done = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
     int number = errno;
@@ -183,7 +181,7 @@ wg_status wg_atomic_commit(wg_atomic *file, wg_error *err)
             } else {
                 wg_free(file->temp);
                 file->temp = NULL;
-                if (!sync_directory(file))
+                if (!wg__sync_directory(file->folder))
                     status = wg__file_error(err, file->path, "flush the directory of", errno);
             }
         }

@@ -36,6 +36,11 @@ WG_API wg_status wg_atomic_commit(wg_atomic *file, wg_error *err);
 /* Gives up: removes the temporary file and frees `file`. NULL is fine. */
 WG_API void wg_atomic_abort(wg_atomic *file);
 
+/* Removes temporary files that processes left in `directory` which run no more (they were killed
+ * while they wrote); says in *removed (may be NULL) how many. For a directory that processes of one
+ * machine write to: others' process ids say nothing. WG_ENOTFOUND, WG_EPERM, WG_EIO. */
+WG_API wg_status wg_atomic_clean(const char *directory, int *removed, wg_error *err);
+
 WG_END_DECLS
 
 #endif
