@@ -45,7 +45,7 @@ static void test_nothing_is_allocated(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
-        for (int threads = 1; threads <= 2; threads++) {
+        for (int threads = 1; threads <= (i == 0 ? 2 : 1); threads++) {
             double recorded[3], compiled[3];
             steps(cells[i], false, threads, recorded);
             steps(cells[i], true, threads, compiled);
