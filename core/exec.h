@@ -89,14 +89,18 @@ typedef enum wg__reg_kind {
 typedef struct wg__reg {
     wg__reg_kind kind;
     wg_dtype dtype;
-    int32_t index;   /* external operand or output */
-    int64_t scratch; /* offset in the thread's scratch */
+    int32_t index;   /* external operand, or n_in + output */
+    size_t size;     /* of an element */
+    int64_t step;    /* bytes from one element of the row to the next, in operands and outputs */
+    int64_t scratch; /* offset in the thread's scratch; -1 = none */
     double value;    /* constant */
 } wg__reg;
 
 typedef struct wg__step_op {
     const wg_op *op;
     const void *attr;
+    wg_map_loop_fn loop;      /* NULL: op->map */
+    wg_map_fn map;            /* the loop for the instruction set of the run */
     int32_t in[4], n_in, out; /* registers */
     uint8_t row;              /* 1: one value a row (n = 1) */
     uint8_t reduce;           /* 1: row reduction */
@@ -108,6 +112,7 @@ typedef struct wg__step_op {
 struct wg__fused {
     wg__reg *regs;
     int32_t n_regs;
+    int32_t *outer, n_outer; /* the registers that are, or are filled from, operands and outputs */
     wg__step_op *ops;
     int32_t n_ops;
     int32_t n_in, n_out;
@@ -115,6 +120,8 @@ struct wg__fused {
     int64_t dim[WG_MAX_AXES];
     int64_t row;                           /* elements a row */
     int64_t block;                         /* elements a block (row, or less) */
+    int64_t work;                          /* of an element, in loads, sums and products */
+    int isa;                               /* that the loops are chosen for, + 1; 0 = none yet */
     int64_t (*in_stride)[WG_MAX_AXES + 1]; /* bytes, per operand; last = along the row */
     int64_t (*out_stride)[WG_MAX_AXES + 1];
     size_t scratch; /* bytes a thread */
@@ -131,7 +138,7 @@ typedef struct wg__backend {
     int slot;                     /* WG_BACKEND_* : which kernel of an op */
     void *(*alloc)(size_t bytes); /* 64-byte aligned device memory; NULL = none left */
     void (*free)(void *memory);
-    void (*fused)(const wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
+    void (*fused)(wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                   const wg__run *run);
     void (*copy)(const wg_view *in, const wg_view *out, const wg__run *run);
     void (*accumulate)(const wg_view *in, const wg_view *out, const wg__run *run); /* out += in */
@@ -157,8 +164,19 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
                            int32_t n_inputs, const int32_t *outputs, const wg_view *out_views,
                            int32_t n_outputs, int32_t *reg_of /* per value: zero, and left zero */);
-void wg__fused_run(const wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
+void wg__fused_run(wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                    const wg__run *run);
+/* fused_match.c: which members of a group run together as one loop (wg_map_pattern). */
+typedef struct wg__match {
+    const wg_map_pattern *pattern; /* NULL: runs by itself */
+    int32_t operand[WG_PATTERN_OPERANDS];
+    bool inside; /* computed within another member's pattern */
+} wg__match;
+/* inner[k]: member k is used once, and within the group. place[v]: of value v among the members,
+ * from 1; 0 = not one of them. Fills match[0..n_members). */
+void wg__fused_match(const wg__graph *g, const int32_t *members, int32_t n_members,
+                     const wg_shape *shape, const uint8_t *inner, const int32_t *place,
+                     wg__match *match);
 /* Is value v, an operand of the group, a plain number that the kernel holds itself? */
 bool wg__fused_number(const wg__graph *g, int32_t v, double *number);
 

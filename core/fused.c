@@ -47,44 +47,20 @@ typedef struct fused_job {
     const wg__fused *f;
     const wg_view *in, *out;
     unsigned char *scratch;
-    int isa;
     int64_t blocks; /* blocks a row */
 } fused_job;
 
-/* One block: n elements from element `at` of the row whose operands start at the given bases. */
-static void run_block(const fused_job *job, unsigned char *scratch, unsigned char **base,
-                      int64_t at, int64_t n)
+/* One block of n elements over the registers at where[]. */
+static void run_ops(const wg__fused *f, void *const *where, int64_t n)
 {
-    const wg__fused *f = job->f;
-    void *where[WG__MAX_REGS];
-    for (int r = 0; r < f->n_regs; r++) {
-        const wg__reg *reg = &f->regs[r];
-        switch (reg->kind) {
-        case WG__REG_IN:
-            where[r] = base[reg->index] + at * (int64_t)wg_dtype_size(reg->dtype);
-            break;
-        case WG__REG_OUT:
-            where[r] = base[f->n_in + reg->index] + at * (int64_t)wg_dtype_size(reg->dtype);
-            break;
-        case WG__REG_ROW_OUT: where[r] = base[f->n_in + reg->index]; break;
-        case WG__REG_FILL: {
-            int64_t s = f->in_stride[reg->index][WG_MAX_AXES];
-            where[r] = scratch + reg->scratch;
-            /* One value a row is there for a row of no elements too. */
-            gather(where[r], base[reg->index] + at * s, s, wg_dtype_size(reg->dtype),
-                   n == 0 && s == 0 ? 1 : n);
-            break;
-        }
-        default: where[r] = scratch + reg->scratch;
-        }
-    }
+    int isa = f->isa - 1;
     for (int k = 0; k < f->n_ops; k++) {
         const wg__step_op *op = &f->ops[k];
-        const void *in[4];
+        const void *in[WG_PATTERN_OPERANDS];
         for (int j = 0; j < op->n_in; j++) {
             in[j] = where[op->in[j]];
             if (!op->expand[j]) continue;
-            fill(where[op->temp[j]], in[j], wg_dtype_size(f->regs[op->in[j]].dtype), n);
+            fill(where[op->temp[j]], in[j], f->regs[op->in[j]].size, n);
             in[j] = where[op->temp[j]];
         }
         if (op->reduce) {
@@ -94,16 +70,46 @@ static void run_block(const fused_job *job, unsigned char *scratch, unsigned cha
                                   .in = in[0],
                                   .out = where[op->out],
                                   .attr = op->attr,
-                                  .isa = job->isa});
+                                  .isa = isa});
         } else {
-            op->op->map(&(wg_map){.n = op->row ? 1 : n,
-                                  .dtype = op->dtype,
-                                  .out_dtype = op->out_dtype,
-                                  .out = where[op->out],
-                                  .in = in,
-                                  .attr = op->attr,
-                                  .isa = job->isa});
+            op->map(&(wg_map){.n = op->row ? 1 : n,
+                              .dtype = op->dtype,
+                              .out_dtype = op->out_dtype,
+                              .out = where[op->out],
+                              .in = in,
+                              .attr = op->attr,
+                              .isa = isa});
         }
+    }
+}
+
+/* First elements of operands and results in the row with this index. */
+static void locate(const fused_job *job, const int64_t *index, unsigned char **base)
+{
+    const wg__fused *f = job->f;
+    for (int k = 0; k < f->n_in; k++) {
+        base[k] = job->in[k].data;
+        for (int a = 0; a < f->rank; a++) base[k] += index[a] * f->in_stride[k][a];
+    }
+    base += f->n_in;
+    for (int k = 0; k < f->n_out; k++) {
+        base[k] = job->out[k].data;
+        for (int a = 0; a < f->rank; a++) base[k] += index[a] * f->out_stride[k][a];
+    }
+}
+
+/* Registers of operands and results for n elements from element `at` of the row. */
+static void place(const wg__fused *f, unsigned char *const *base, int64_t at, int64_t n,
+                  void **where)
+{
+    for (int r = 0; r < f->n_outer; r++) {
+        const wg__reg *reg = &f->regs[f->outer[r]];
+        int64_t s = reg->step;
+        unsigned char *p = base[reg->index] + at * s;
+        if (reg->kind == WG__REG_FILL) /* one value a row is there for a row of no elements too */
+            gather(where[f->outer[r]], p, s, reg->size, n == 0 && s == 0 ? 1 : n);
+        else
+            where[f->outer[r]] = p;
     }
 }
 
@@ -113,35 +119,45 @@ static void run_range(void *user, int64_t begin, int64_t end, int worker)
     const wg__fused *f = job->f;
     unsigned char *scratch = f->scratch ? job->scratch + (size_t)worker * f->scratch : NULL;
     unsigned char *base[2 * WG__MAX_REGS];
-    int n = f->n_in + f->n_out;
-    for (int r = 0; r < f->n_regs; r++)
-        if (f->regs[r].kind == WG__REG_CONST) {
-            double one;
-            store_number(&one, f->regs[r].dtype, f->regs[r].value);
-            fill(scratch + f->regs[r].scratch, &one, wg_dtype_size(f->regs[r].dtype),
-                 f->block > 0 ? f->block : 1);
+    void *where[WG__MAX_REGS];
+    for (int r = 0; r < f->n_regs; r++) {
+        if (f->regs[r].scratch < 0) continue;
+        where[r] = scratch + f->regs[r].scratch;
+        if (f->regs[r].kind != WG__REG_CONST) continue;
+        double one;
+        store_number(&one, f->regs[r].dtype, f->regs[r].value);
+        fill(where[r], &one, f->regs[r].size, f->block > 0 ? f->block : 1);
+    }
+    int64_t index[WG_MAX_AXES], rest = begin / job->blocks, block = begin % job->blocks;
+    for (int a = f->rank - 1; a >= 0; a--) {
+        index[a] = rest % f->dim[a];
+        rest /= f->dim[a];
+    }
+    for (int64_t i = begin; i < end; block = 0) {
+        locate(job, index, base);
+        for (; block < job->blocks && i < end; block++, i++) {
+            int64_t at = block * f->block, left = f->row - at;
+            int64_t n = left < f->block ? left : f->block;
+            place(f, base, at, n, where);
+            run_ops(f, where, n);
         }
-    for (int64_t i = begin; i < end;) {
-        int64_t row = i / job->blocks, first = i % job->blocks;
-        int64_t index[WG_MAX_AXES], rest = row;
-        for (int a = f->rank - 1; a >= 0; a--) {
-            index[a] = rest % f->dim[a];
-            rest /= f->dim[a];
-        }
-        for (int k = 0; k < n; k++) {
-            const int64_t *s = k < f->n_in ? f->in_stride[k] : f->out_stride[k - f->n_in];
-            unsigned char *p = k < f->n_in ? job->in[k].data : job->out[k - f->n_in].data;
-            for (int a = 0; a < f->rank; a++) p += index[a] * s[a];
-            base[k] = p;
-        }
-        for (int64_t c = first; c < job->blocks && i < end; c++, i++) {
-            int64_t at = c * f->block, left = f->row - at;
-            run_block(job, scratch, base, at, left < f->block ? left : f->block);
-        }
+        for (int a = f->rank - 1; a >= 0 && ++index[a] == f->dim[a]; a--) index[a] = 0;
     }
 }
 
-void wg__fused_run(const wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
+static void choose_loops(wg__fused *f, int isa)
+{
+    for (int k = 0; k < f->n_ops; k++) {
+        wg__step_op *op = &f->ops[k];
+        op->map = op->loop ? op->loop(op->dtype, isa) : op->op->map;
+    }
+    f->isa = isa + 1;
+}
+
+/* Below this work a second thread costs more than it saves. */
+enum { GRAIN = 65536 };
+
+void wg__fused_run(wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                    const wg__run *run)
 {
     int64_t rows = 1;
@@ -155,8 +171,8 @@ void wg__fused_run(const wg__fused *f, const wg_view *in, const wg_view *out, vo
         for (int k = 0; k < f->n_ops; k++) any |= f->ops[k].reduce;
         if (!any) return;
     }
-    fused_job j = {
-        .f = f, .in = in, .out = out, .scratch = scratch, .isa = run->isa, .blocks = blocks};
-    int64_t work = block * (f->n_ops + 1), grain = 32768 / (work > 0 ? work : 1) + 1;
+    if (f->isa != run->isa + 1) choose_loops(f, run->isa);
+    fused_job j = {.f = f, .in = in, .out = out, .scratch = scratch, .blocks = blocks};
+    int64_t work = block * (f->work + 1), grain = GRAIN / work + 1;
     wg_parallel_for(run->threads, rows * blocks, grain, run_range, &j);
 }

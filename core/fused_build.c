@@ -8,7 +8,9 @@
 
 #include "exec.h"
 
-enum { BLOCK = 1024 };
+/* Elements a block: so many that calls do not weigh (one costs as much as a sum over 100 elements),
+ * and no more than what keeps all operands within a first-level cache of CACHE bytes. */
+enum { BLOCK_LEAST = 512, BLOCK_MOST = 1024, CACHE = 32 << 10 };
 
 bool wg__fused_number(const wg__graph *g, int32_t v, double *number)
 {
@@ -92,7 +94,11 @@ static int32_t new_reg(builder *b, wg__reg_kind kind, wg_dtype dtype)
 {
     wg__fused *f = b->f;
     if (f->n_regs == b->most_regs) return -1;
-    f->regs[f->n_regs] = (wg__reg){.kind = kind, .dtype = dtype, .scratch = -1};
+    f->regs[f->n_regs] =
+        (wg__reg){.kind = kind, .dtype = dtype, .size = wg_dtype_size(dtype), .scratch = -1};
+    if (kind == WG__REG_IN || kind == WG__REG_FILL || kind == WG__REG_OUT ||
+        kind == WG__REG_ROW_OUT)
+        f->outer[f->n_outer++] = f->n_regs;
     b->last[f->n_regs] = -1;
     return f->n_regs++;
 }
@@ -110,6 +116,7 @@ static bool give_inputs(builder *b)
         int32_t r = new_reg(b, constant ? WG__REG_CONST : plain ? WG__REG_IN : WG__REG_FILL, dtype);
         if (r < 0) return false;
         f->regs[r].index = i;
+        f->regs[r].step = plain ? (int64_t)wg_dtype_size(dtype) : along;
         if (constant) f->regs[r].value = number;
         b->reg_of[v] = r + 1;
     }
@@ -126,74 +133,154 @@ static bool is_output(const builder *b, int32_t v, int32_t *which)
     return false;
 }
 
-static bool give_ops(builder *b)
+/* Operand j of instruction `op`, which is number f->n_ops, is value v. */
+static bool give_operand(builder *b, wg__step_op *op, int j, int32_t v, bool one)
 {
     wg__fused *f = b->f;
-    const wg__graph *g = b->g;
-    for (int k = 0; k < b->n_members; k++) {
-        const wg__gnode *n = &g->nodes[b->members[k]];
-        int32_t v = n->first_out, which = -1;
-        wg__step_op *op = &f->ops[f->n_ops];
-        memset(op, 0, sizeof *op);
-        op->op = n->op;
-        op->attr = n->attr;
-        op->n_in = n->n_in;
-        op->reduce = (n->op->traits & WG_OP_REDUCE) != 0;
-        op->row = b->rows && !op->reduce && is_row_value(b, v);
-        bool one = op->reduce || op->row;
-        op->out_dtype = g->values[v].type.dtype;
-        op->dtype = g->values[n->in[n->n_in == 3 ? 1 : 0]].type.dtype;
-        for (int j = 0; j < n->n_in; j++) {
-            op->in[j] = b->reg_of[n->in[j]] - 1;
-            if (op->in[j] < 0) return false;
-            const wg__reg *r = &f->regs[op->in[j]];
-            op->temp[j] = -1;
-            if (!one && (r->kind == WG__REG_ROW || r->kind == WG__REG_ROW_OUT)) {
-                op->expand[j] = 1;
-                op->temp[j] = new_reg(b, WG__REG_BLOCK, r->dtype);
-                if (op->temp[j] < 0) return false;
-                b->last[op->temp[j]] = f->n_ops;
-            }
-            b->last[op->in[j]] = f->n_ops;
-        }
-        bool out = is_output(b, v, &which);
-        op->out = new_reg(
-            b, one ? (out ? WG__REG_ROW_OUT : WG__REG_ROW) : (out ? WG__REG_OUT : WG__REG_BLOCK),
-            op->out_dtype);
-        if (op->out < 0) return false;
-        if (out) f->regs[op->out].index = which;
-        b->last[op->out] = f->n_ops;
-        b->reg_of[v] = op->out + 1;
-        f->n_ops++;
+    op->in[j] = b->reg_of[v] - 1;
+    if (op->in[j] < 0) return false;
+    const wg__reg *r = &f->regs[op->in[j]];
+    op->temp[j] = -1;
+    if (!one && (r->kind == WG__REG_ROW || r->kind == WG__REG_ROW_OUT)) {
+        op->expand[j] = 1;
+        op->temp[j] = new_reg(b, WG__REG_BLOCK, r->dtype);
+        if (op->temp[j] < 0) return false;
+        b->last[op->temp[j]] = f->n_ops;
     }
+    b->last[op->in[j]] = f->n_ops;
     return true;
 }
 
-/* Scratch of registers: reused as soon as the last reader is past; constants keep theirs. */
+/* What a transcendental costs in sums or products. */
+enum { DEAR = 12 };
+
+static bool give_op(builder *b, const wg__gnode *n, const wg__match *match)
+{
+    wg__fused *f = b->f;
+    const wg__graph *g = b->g;
+    int32_t v = n->first_out, which = -1;
+    wg__step_op *op = &f->ops[f->n_ops];
+    memset(op, 0, sizeof *op);
+    op->op = n->op;
+    op->attr = n->attr;
+    op->reduce = (n->op->traits & WG_OP_REDUCE) != 0;
+    op->row = b->rows && !op->reduce && is_row_value(b, v);
+    bool one = op->reduce || op->row;
+    const wg_map_pattern *p = match->pattern;
+    const int32_t *in = p ? match->operand : n->in;
+    op->n_in = p ? p->n_in : n->n_in;
+    op->loop = p ? p->loop : n->op->loop;
+    op->out_dtype = g->values[v].type.dtype;
+    op->dtype = g->values[in[!p && n->n_in == 3 ? 1 : 0]].type.dtype;
+    for (int j = 0; j < op->n_in; j++)
+        if (!give_operand(b, op, j, in[j], one)) return false;
+    bool out = is_output(b, v, &which);
+    op->out = new_reg(
+        b, one ? (out ? WG__REG_ROW_OUT : WG__REG_ROW) : (out ? WG__REG_OUT : WG__REG_BLOCK),
+        op->out_dtype);
+    if (op->out < 0) return false;
+    if (out) f->regs[op->out].index = f->n_in + which;
+    if (out && !one) f->regs[op->out].step = (int64_t)f->regs[op->out].size;
+    b->last[op->out] = f->n_ops;
+    b->reg_of[v] = op->out + 1;
+    f->n_ops++;
+    return true;
+}
+
+static bool give_ops(builder *b)
+{
+    const wg__graph *g = b->g;
+    int32_t n = b->n_members, which;
+    wg__match *match = wg_calloc((size_t)n, sizeof *match);
+    uint8_t *uses = wg_calloc((size_t)n, 1);
+    bool ok = match && uses;
+    /* reg_of serves as the place of a value among the members until registers are given. */
+    for (int32_t k = 0; k < n && ok; k++) {
+        const wg__gnode *m = &g->nodes[b->members[k]];
+        for (int j = 0; j < m->n_in; j++) {
+            int32_t at = b->reg_of[m->in[j]] - 1;
+            if (at >= 0 && uses[at] < 2) uses[at]++;
+        }
+        b->reg_of[m->first_out] = k + 1;
+    }
+    for (int32_t k = 0; k < n && ok; k++) {
+        if (is_output(b, g->nodes[b->members[k]].first_out, &which)) uses[k] = 2;
+        uses[k] = uses[k] == 1;
+    }
+    if (ok) wg__fused_match(g, b->members, n, &b->shape, uses, b->reg_of, match);
+    for (int32_t k = 0; k < n && ok; k++) b->reg_of[g->nodes[b->members[k]].first_out] = 0;
+    ok = ok && give_inputs(b);
+    for (int32_t k = 0; k < n && ok; k++) {
+        const wg__gnode *m = &g->nodes[b->members[k]];
+        b->f->work += m->op->traits & (WG_OP_CHEAP | WG_OP_REDUCE) ? 1 : DEAR;
+        if (!match[k].inside) ok = give_op(b, m, &match[k]);
+    }
+    wg_free(match);
+    wg_free(uses);
+    return ok;
+}
+
+/* Scratch of registers, in cells of a block: reused as soon as the last reader is past, by that
+ * reader's own result where the loop may work in place; constants keep theirs. */
 static void give_scratch(builder *b)
 {
     wg__fused *f = b->f;
     int64_t top = 0, spare[WG__MAX_REGS];
-    /* A row of no elements still needs room for what it is reduced to. */
-    size_t cell = ((size_t)(f->block > 0 ? f->block : 1) * 8 + 63) & ~(size_t)63;
     int n_spare = 0;
-#define TAKE(reg) \
-    (f->regs[reg].scratch = n_spare ? spare[--n_spare] : (top += (int64_t)cell) - (int64_t)cell)
+#define TAKE(reg) (f->regs[reg].scratch = n_spare ? spare[--n_spare] : top++)
+#define DIES(r, k)                                                                       \
+    (b->last[r] == (k) && f->regs[r].scratch >= 0 && f->regs[r].kind != WG__REG_CONST && \
+     f->regs[r].kind != WG__REG_FILL)
     for (int r = 0; r < f->n_regs; r++)
         if (f->regs[r].kind == WG__REG_CONST || f->regs[r].kind == WG__REG_FILL) TAKE(r);
     for (int k = 0; k < f->n_ops; k++) {
         wg__step_op *op = &f->ops[k];
+        wg__reg *out = &f->regs[op->out];
         for (int j = 0; j < op->n_in; j++)
             if (op->expand[j]) TAKE(op->temp[j]);
-        wg__reg *out = &f->regs[op->out];
-        if (out->kind == WG__REG_BLOCK || out->kind == WG__REG_ROW) TAKE(op->out);
+        if (out->kind == WG__REG_BLOCK && op->op->traits & WG_OP_INPLACE)
+            for (int j = 0; j < op->n_in && out->scratch < 0; j++) {
+                int32_t r = op->expand[j] ? op->temp[j] : op->in[j];
+                if (f->regs[r].kind != WG__REG_BLOCK || !DIES(r, k) || r == op->out ||
+                    f->regs[r].size != out->size)
+                    continue;
+                out->scratch = f->regs[r].scratch;
+                b->last[r] = -1; /* lives on as the result */
+            }
+        if (out->scratch < 0 && (out->kind == WG__REG_BLOCK || out->kind == WG__REG_ROW))
+            TAKE(op->out);
         for (int r = 0; r < f->n_regs; r++)
-            if (b->last[r] == k && f->regs[r].scratch >= 0 && f->regs[r].kind != WG__REG_CONST &&
-                f->regs[r].kind != WG__REG_FILL)
-                spare[n_spare++] = f->regs[r].scratch;
+            if (DIES(r, k)) spare[n_spare++] = f->regs[r].scratch;
     }
 #undef TAKE
-    f->scratch = (size_t)top;
+#undef DIES
+    f->scratch = (size_t)top; /* cells; give_block makes them bytes */
+}
+
+/* The length of a block, and with it the places of registers. */
+static void give_block(builder *b)
+{
+    wg__fused *f = b->f;
+    size_t widest = 1, touched = 0;
+    for (int r = 0; r < f->n_regs; r++) {
+        const wg__reg *reg = &f->regs[r];
+        if (reg->scratch >= 0 && reg->size > widest) widest = reg->size;
+        if (reg->kind == WG__REG_IN || reg->kind == WG__REG_OUT) touched += reg->size;
+    }
+    touched += f->scratch * widest;
+    int64_t most = CACHE / (int64_t)(touched ? touched : 1);
+    most = most < BLOCK_LEAST ? BLOCK_LEAST : most > BLOCK_MOST ? BLOCK_MOST : most;
+    f->block = f->row;
+    if (!b->rows && f->row > most) {
+        /* blocks of one length, in whole vectors */
+        int64_t blocks = (f->row + most - 1) / most;
+        f->block = ((f->row + blocks - 1) / blocks + 15) & ~(int64_t)15;
+    }
+    /* A row of no elements still needs room for what it is reduced to. */
+    size_t cell = ((size_t)(f->block > 0 ? f->block : 1) * widest + 63) & ~(size_t)63;
+    f->scratch *= cell;
+    for (int r = 0; r < f->n_regs; r++)
+        if (f->regs[r].scratch >= 0) f->regs[r].scratch *= (int64_t)cell;
 }
 
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
@@ -219,10 +306,11 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
     bool ok = f && views && b.last;
     if (ok) {
         f->regs = wg__arena_calloc(arena, (size_t)b.most_regs + 1, sizeof *f->regs);
+        f->outer = wg__arena_calloc(arena, (size_t)b.most_regs + 1, sizeof *f->outer);
         f->ops = wg__arena_calloc(arena, (size_t)n_members, sizeof *f->ops);
         f->in_stride = wg__arena_calloc(arena, (size_t)n_inputs + 1, sizeof *f->in_stride);
         f->out_stride = wg__arena_calloc(arena, (size_t)n_outputs + 1, sizeof *f->out_stride);
-        ok = f->regs && f->ops && f->in_stride && f->out_stride;
+        ok = f->regs && f->outer && f->ops && f->in_stride && f->out_stride;
     }
     if (!ok) goto done;
     f->n_in = n_inputs;
@@ -258,10 +346,11 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
         }
     }
     collapse(&b, views, views + n_inputs);
-    f->block = f->row;
-    if (!b.rows && f->block > BLOCK) f->block = BLOCK;
-    ok = give_inputs(&b) && give_ops(&b);
-    if (ok) give_scratch(&b);
+    ok = give_ops(&b);
+    if (ok) {
+        give_scratch(&b);
+        give_block(&b);
+    }
 done:
     wg_free(views);
     for (int i = 0; i < n_inputs; i++) reg_of[inputs[i]] = 0;

@@ -48,6 +48,23 @@ static wg_status check_size(const char *what, const void *table, size_t size, si
     return WG_OK;
 }
 
+/* A tree: what a node reads lies behind it, so that matching ends. */
+static bool good_pattern(const wg_op *op, const wg_map_pattern *p)
+{
+    if (p->n_nodes < 1 || p->n_nodes > WG_PATTERN_NODES || p->op[0] != op || !p->loop) return false;
+    if (p->n_in < 1 || p->n_in > WG_PATTERN_OPERANDS) return false;
+    unsigned met = 0;
+    for (int k = 0; k < p->n_nodes; k++) {
+        if (!p->op[k] || p->op[k]->n_in < 1 || p->op[k]->n_in > 3) return false;
+        for (int j = 0; j < p->op[k]->n_in; j++) {
+            int side = p->in[k][j];
+            if (side >= 0 ? side <= k || side >= p->n_nodes : ~side >= p->n_in) return false;
+            if (side < 0) met |= 1u << ~side;
+        }
+    }
+    return met == (1u << p->n_in) - 1;
+}
+
 wg_status wg__validate_op(const wg_op *op, bool core, wg_error *err)
 {
     if (!op) return wg_error_set(err, WG_EINVAL, "op: no descriptor");
@@ -90,6 +107,9 @@ wg_status wg__validate_op(const wg_op *op, bool core, wg_error *err)
         if (!op->map) REFUSE("op '%s': a map without a map kernel", name);
         if (op->n_out != 1) REFUSE("op '%s': a map has one output", name);
         if (op->n_in == 0) REFUSE("op '%s': a map needs an input", name);
+        for (int i = 0; i < op->n_patterns; i++)
+            if (!op->patterns || !good_pattern(op, &op->patterns[i]))
+                REFUSE("op '%s': pattern %d is not a tree of maps", name, i);
     } else if (family == WG_OP_VIEW) {
         if (!op->view) REFUSE("op '%s': a view without a view rule", name);
         if (op->n_in == 0) REFUSE("op '%s': a view needs an input", name);

@@ -23,10 +23,7 @@ static wg_status infer_logical(wg_infer *c)
 }
 
 #define MASK_OP(NAME, id, n, more_traits, rule, formula)                                       \
-    static void map_##id(const wg_map *c)                                                      \
-    {                                                                                          \
-        wg__map_run(WG__K_##NAME, c);                                                          \
-    }                                                                                          \
+    WG_MAP_LOOP(NAME, id)                                                                      \
     const wg_op wg__op_##id = {                                                                \
         .size = sizeof(wg_op),                                                                 \
         .name = #id,                                                                           \
@@ -36,6 +33,7 @@ static wg_status infer_logical(wg_infer *c)
         .n_out = 1,                                                                            \
         .infer = (rule),                                                                       \
         .map = map_##id,                                                                       \
+        .loop = loop_##id,                                                                     \
         .doc = (formula),                                                                      \
     };
 #define MASK_OP2(NAME, id, more_traits, rule, formula) \
@@ -76,10 +74,7 @@ static void vjp_where(wg_vjp *c)
     if (wg_vjp_needs(c, 2)) wg_vjp_add(c, 2, wg_where(mask, zero, g));
 }
 
-static void map_where(const wg_map *c)
-{
-    wg__map_run(WG__K_WHERE, c);
-}
+WG_MAP_LOOP(WHERE, where)
 
 const wg_op wg__op_where = {
     .size = sizeof(wg_op),
@@ -91,6 +86,7 @@ const wg_op wg__op_where = {
     .infer = infer_where,
     .vjp = vjp_where,
     .map = map_where,
+    .loop = loop_where,
     .doc = "y = mask ? a : b",
 };
 wg_var wg_where(wg_var mask, wg_var a, wg_var b)
@@ -124,10 +120,7 @@ static void vjp_cast(wg_vjp *c)
     wg_vjp_add(c, 0, wg_cast(wg_vjp_grad(c, 0), from));
 }
 
-static void map_cast(const wg_map *c)
-{
-    wg__map_run(WG__K_CAST, c);
-}
+WG_MAP_LOOP(CAST, cast)
 
 static void format_cast(const void *attr, size_t attr_size, char *buf, size_t size)
 {
@@ -145,6 +138,7 @@ const wg_op wg__op_cast = {
     .infer = infer_cast,
     .vjp = vjp_cast,
     .map = map_cast,
+    .loop = loop_cast,
     .format = format_cast,
     .doc = "y = x in another dtype; to integers by truncation, saturated",
 };

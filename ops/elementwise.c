@@ -3,31 +3,30 @@
  * operand's by wg_vjp_add itself. add, sub, mul, min and max take i32 too (wrapping; no gradient).
  */
 #include "ops_internal.h"
+#include "patterns.h"
 
-#define WG_MAP_OP(NAME, id, n, more_traits, rule, formula)   \
-    static void map_##id(const wg_map *c)                    \
-    {                                                        \
-        wg__map_run(WG__K_##NAME, c);                        \
-    }                                                        \
-    const wg_op wg__op_##id = {                              \
-        .size = sizeof(wg_op),                               \
-        .name = #id,                                         \
-        .version = 1,                                        \
-        .traits = WG_OP_MAP | WG_OP_INPLACE | (more_traits), \
-        .n_in = (n),                                         \
-        .n_out = 1,                                          \
-        .infer = (rule),                                     \
-        .vjp = vjp_##id,                                     \
-        .map = map_##id,                                     \
-        .doc = (formula),                                    \
-    };
+#define WG_MAP_OP(NAME, id, n, more_traits, rule, formula, ...)                     \
+    WG_MAP_LOOP(NAME, id)                                                           \
+    const wg_op wg__op_##id = {.size = sizeof(wg_op),                               \
+                               .name = #id,                                         \
+                               .version = 1,                                        \
+                               .traits = WG_OP_MAP | WG_OP_INPLACE | (more_traits), \
+                               .n_in = (n),                                         \
+                               .n_out = 1,                                          \
+                               .infer = (rule),                                     \
+                               .vjp = vjp_##id,                                     \
+                               .map = map_##id,                                     \
+                               .loop = loop_##id,                                   \
+                               .doc = (formula),                                    \
+                               __VA_ARGS__};
 
 static void vjp_add(wg_vjp *c)
 {
     if (wg_vjp_needs(c, 0)) wg_vjp_add(c, 0, wg_vjp_grad(c, 0));
     if (wg_vjp_needs(c, 1)) wg_vjp_add(c, 1, wg_vjp_grad(c, 0));
 }
-WG_MAP_OP(ADD, add, 2, WG_OP_CHEAP | WG_OP_COMMUTATIVE, wg__infer_broadcast_number, "y = a + b")
+WG_MAP_OP(ADD, add, 2, WG_OP_CHEAP | WG_OP_COMMUTATIVE, wg__infer_broadcast_number, "y = a + b",
+          .patterns = wg__add_patterns, .n_patterns = WG__ADD_PATTERNS)
 
 static void vjp_sub(wg_vjp *c)
 {
@@ -42,7 +41,8 @@ static void vjp_mul(wg_vjp *c)
     if (wg_vjp_needs(c, 0)) wg_vjp_add(c, 0, wg_mul(g, wg_vjp_in(c, 1)));
     if (wg_vjp_needs(c, 1)) wg_vjp_add(c, 1, wg_mul(g, wg_vjp_in(c, 0)));
 }
-WG_MAP_OP(MUL, mul, 2, WG_OP_CHEAP | WG_OP_COMMUTATIVE, wg__infer_broadcast_number, "y = a b")
+WG_MAP_OP(MUL, mul, 2, WG_OP_CHEAP | WG_OP_COMMUTATIVE, wg__infer_broadcast_number, "y = a b",
+          .patterns = wg__mul_patterns, .n_patterns = WG__MUL_PATTERNS)
 
 /* da = g / b, db = -g y / b */
 static void vjp_div(wg_vjp *c)

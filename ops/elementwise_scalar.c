@@ -27,10 +27,7 @@ static void format_two(const void *attr, size_t attr_size, char *buf, size_t siz
 
 /* rule: the gradient of x, an expression of g, x and s (the attributes); WG_NONE adds nothing. */
 #define SCALAR(NAME, id, more_traits, formatter, formula, rule) \
-    static void map_##id(const wg_map *c)                       \
-    {                                                           \
-        wg__map_run(WG__K_##NAME, c);                           \
-    }                                                           \
+    WG_MAP_LOOP(NAME, id)                                       \
     static void vjp_##id(wg_vjp *c)                             \
     {                                                           \
         const wg__scalar_attr *s = wg_vjp_attr(c);              \
@@ -50,6 +47,7 @@ static void format_two(const void *attr, size_t attr_size, char *buf, size_t siz
         .infer = infer_scalar,                                  \
         .vjp = vjp_##id,                                        \
         .map = map_##id,                                        \
+        .loop = loop_##id,                                      \
         .format = formatter,                                    \
         .doc = (formula),                                       \
     };

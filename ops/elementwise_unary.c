@@ -1,6 +1,7 @@
 /* Elementwise ops of one floating operand: kernel and VJP rule side by side. Rules use the op's own
  * output wherever the derivative is a function of it, so that the input need not be kept. */
 #include "ops_internal.h"
+#include "patterns.h"
 
 #include <math.h>
 
@@ -9,34 +10,31 @@
 #define TWO_OVER_SQRT_PI 1.12837916709551257390
 
 /* rule: the gradient of x, an expression of the gradient g, the input x and the output y. */
-#define UNARY(NAME, id, more_traits, formula, rule)          \
-    static void map_##id(const wg_map *c)                    \
-    {                                                        \
-        wg__map_run(WG__K_##NAME, c);                        \
-    }                                                        \
-    static void vjp_##id(wg_vjp *c)                          \
-    {                                                        \
-        const wg_var g = wg_vjp_grad(c, 0);                  \
-        const wg_var x = wg_vjp_in(c, 0);                    \
-        const wg_var y = wg_vjp_out(c, 0);                   \
-        (void)x, (void)y;                                    \
-        wg_vjp_add(c, 0, (rule));                            \
-    }                                                        \
-    const wg_op wg__op_##id = {                              \
-        .size = sizeof(wg_op),                               \
-        .name = #id,                                         \
-        .version = 1,                                        \
-        .traits = WG_OP_MAP | WG_OP_INPLACE | (more_traits), \
-        .n_in = 1,                                           \
-        .n_out = 1,                                          \
-        .infer = wg__infer_unary_float,                      \
-        .vjp = vjp_##id,                                     \
-        .map = map_##id,                                     \
-        .doc = (formula),                                    \
-    };                                                       \
-    wg_var wg_##id(wg_var x)                                 \
-    {                                                        \
-        return wg__record1(&wg__op_##id, x);                 \
+#define UNARY(NAME, id, more_traits, formula, rule, ...)                            \
+    WG_MAP_LOOP(NAME, id)                                                           \
+    static void vjp_##id(wg_vjp *c)                                                 \
+    {                                                                               \
+        const wg_var g = wg_vjp_grad(c, 0);                                         \
+        const wg_var x = wg_vjp_in(c, 0);                                           \
+        const wg_var y = wg_vjp_out(c, 0);                                          \
+        (void)x, (void)y;                                                           \
+        wg_vjp_add(c, 0, (rule));                                                   \
+    }                                                                               \
+    const wg_op wg__op_##id = {.size = sizeof(wg_op),                               \
+                               .name = #id,                                         \
+                               .version = 1,                                        \
+                               .traits = WG_OP_MAP | WG_OP_INPLACE | (more_traits), \
+                               .n_in = 1,                                           \
+                               .n_out = 1,                                          \
+                               .infer = wg__infer_unary_float,                      \
+                               .vjp = vjp_##id,                                     \
+                               .map = map_##id,                                     \
+                               .loop = loop_##id,                                   \
+                               .doc = (formula),                                    \
+                               __VA_ARGS__};                                        \
+    wg_var wg_##id(wg_var x)                                                        \
+    {                                                                               \
+        return wg__record1(&wg__op_##id, x);                                        \
     }
 
 UNARY(NEG, neg, WG_OP_CHEAP, "y = -x", wg_neg(g))
@@ -46,8 +44,10 @@ UNARY(SQRT, sqrt, WG_OP_CHEAP, "y = x^(1/2)", wg_scale(wg_div(g, y), 0.5))
 UNARY(SQUARE, square, WG_OP_CHEAP, "y = x x", wg_mul(g, wg_scale(x, 2.0)))
 UNARY(RECIPROCAL, reciprocal, WG_OP_CHEAP, "y = 1 / x", wg_neg(wg_mul(g, wg_square(y))))
 UNARY(ABS, abs, WG_OP_CHEAP | WG_OP_KINKS, "y = |x|", wg_mul(g, wg_sign(x)))
-UNARY(SIGMOID, sigmoid, 0, "y = 1 / (1 + e^-x)", wg_mul(g, wg_mul(y, wg_one_minus(y))))
-UNARY(TANH, tanh, 0, "y = tanh x", wg_mul(g, wg_one_minus(wg_square(y))))
+UNARY(SIGMOID, sigmoid, 0, "y = 1 / (1 + e^-x)", wg_mul(g, wg_mul(y, wg_one_minus(y))),
+      .patterns = wg__sigmoid_patterns, .n_patterns = WG__SIGMOID_PATTERNS)
+UNARY(TANH, tanh, 0, "y = tanh x", wg_mul(g, wg_one_minus(wg_square(y))),
+      .patterns = wg__tanh_patterns, .n_patterns = WG__TANH_PATTERNS)
 UNARY(RELU, relu, WG_OP_CHEAP | WG_OP_KINKS, "y = max(x, 0)",
       wg_where(wg_gt(x, wg__number_like(x, 0.0)), g, wg__number_like(g, 0.0)))
 UNARY(SOFTPLUS, softplus, 0, "y = ln(1 + e^x)", wg_mul(g, wg_sigmoid(x)))
@@ -77,10 +77,7 @@ static wg_var gelu_tanh_slope(wg_var x)
 UNARY(GELU_TANH, gelu_tanh, 0, "y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))",
       wg_mul(g, gelu_tanh_slope(x)))
 
-static void map_sign(const wg_map *c)
-{
-    wg__map_run(WG__K_SIGN, c);
-}
+WG_MAP_LOOP(SIGN, sign)
 const wg_op wg__op_sign = {
     .size = sizeof(wg_op),
     .name = "sign",
@@ -90,6 +87,7 @@ const wg_op wg__op_sign = {
     .n_out = 1,
     .infer = wg__infer_unary_float,
     .map = map_sign,
+    .loop = loop_sign,
     .doc = "y = -1, 0 or 1",
 };
 wg_var wg_sign(wg_var x)

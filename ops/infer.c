@@ -72,11 +72,6 @@ wg_status wg__infer_unary_float(wg_infer *c)
     return status;
 }
 
-void wg__map_run(int k, const wg_map *c)
-{
-    wg__kernels_for(c->isa)->map[k][c->dtype](c);
-}
-
 wg_var wg__number_like(wg_var v, double value)
 {
     wg_tape *tape = wg_var_tape(v);

@@ -116,8 +116,16 @@ wg_status wg__infer_unary_float(wg_infer *c);
 wg_status wg__infer_broadcast_float(wg_infer *c);
 wg_status wg__infer_broadcast_number(wg_infer *c); /* f32, f64, i32 */
 
-/* Runs the kernel `k` (WG__K_*) of the table of c->isa. */
-void wg__map_run(int k, const wg_map *c);
+/* Defines the two ways to the kernel WG__K_<NAME> of a map: map_<id>, loop_<id>. */
+#define WG_MAP_LOOP(NAME, id)                                  \
+    static wg_map_fn loop_##id(wg_dtype dtype, int isa)        \
+    {                                                          \
+        return wg__kernels_for(isa)->map[WG__K_##NAME][dtype]; \
+    }                                                          \
+    static void map_##id(const wg_map *c)                      \
+    {                                                          \
+        loop_##id(c->dtype, c->isa)(c);                        \
+    }
 
 /* A number of v's dtype and tape that broadcasts to every shape. */
 wg_var wg__number_like(wg_var v, double value);

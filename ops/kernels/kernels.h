@@ -16,6 +16,26 @@
 
 #define WG_FLOAT_DTYPES 2
 
+/* Loops for trees of maps (ops/patterns.c has the trees): of sums and products, in trees.c, and of
+ * a function of a sum. They give the bits that the ops one by one give. */
+#define WG_TREE_KERNELS(X)                  \
+    X(ADD_3, add_3)                         \
+    X(MUL_ADD, mul_add)                     \
+    X(MUL_ADD_MUL, mul_add_mul)             \
+    X(MUL_ONE_MINUS, mul_one_minus)         \
+    X(MUL_SUB, mul_sub)                     \
+    X(SIGMOID_SLOPE, sigmoid_slope)         \
+    X(SIGMOID_SLOPE_2, sigmoid_slope_2)     \
+    X(SIGMOID_SLOPE_SUB, sigmoid_slope_sub) \
+    X(TANH_SLOPE, tanh_slope)               \
+    X(TANH_SLOPE_2, tanh_slope_2)           \
+    X(ADD_TANH_SLOPE, add_tanh_slope)       \
+    X(ADD_TANH_SLOPE_2, add_tanh_slope_2)
+#define WG_PATTERN_KERNELS(X)   \
+    WG_TREE_KERNELS(X)          \
+    X(SIGMOID_ADD, sigmoid_add) \
+    X(TANH_ADD, tanh_add)
+
 /* X(NAME, name): elementwise kernels by the name of their op. */
 #define WG_MAP_KERNELS(X)       \
     X(ADD, add)                 \
@@ -59,7 +79,8 @@
     X(LOGICAL_OR, logical_or)   \
     X(WHERE, where)             \
     X(LERP, lerp)               \
-    X(CAST, cast)
+    X(CAST, cast)               \
+    WG_PATTERN_KERNELS(X)
 
 enum {
 #define WG_MAP_ENUM(NAME, name) WG__K_##NAME,

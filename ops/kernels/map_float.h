@@ -103,6 +103,22 @@ static void FN(lerp)(const wg_map *c)
     }
 }
 
+/* Trees of maps whose root is a function of vecmath.h (trees.c has the others). */
+#define SUM_LOOP(name, f)                         \
+    static void FN(name)(const wg_map *c)         \
+    {                                             \
+        const T *pa = c->in[0], *pb = c->in[1];   \
+        T *py = c->out;                           \
+        const int64_t n = c->n;                   \
+        MATH_LOOP for (int64_t i = 0; i < n; i++) \
+        {                                         \
+            py[i] = M(f)(pa[i] + pb[i]);          \
+        }                                         \
+    }
+SUM_LOOP(sigmoid_add, sigmoid)
+SUM_LOOP(tanh_add, tanh)
+
+#undef SUM_LOOP
 #undef UNARY_LOOP
 #undef UNARY
 #undef UNARY_MATH

@@ -1,6 +1,7 @@
 /* The table of kernels of one instruction set: this file is compiled once for each, with
  * WG_ISA_NAME = base, avx2, avx512, from templates that know the dtype only. */
 #include "kernels.h"
+#include "trees.h"
 #include "vecmath.h"
 
 #define WG_PRAGMA(text) _Pragma(#text)
@@ -82,9 +83,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(WG_VECTOR)));
 
 extern const wg__kernels TABLE;
 const wg__kernels TABLE = {
-    .map =
-        {
-            [WG__K_ADD] = NUMBERS(add),
+    .map = {[WG__K_ADD] = NUMBERS(add),
             [WG__K_SUB] = NUMBERS(sub),
             [WG__K_MUL] = NUMBERS(mul),
             [WG__K_DIV] = FLOATS(div),
@@ -126,7 +125,12 @@ const wg__kernels TABLE = {
             [WG__K_WHERE] = EVERY(where),
             [WG__K_LERP] = FLOATS(lerp),
             [WG__K_CAST] = EVERY(cast),
-        },
+            [WG__K_SIGMOID_ADD] = FLOATS(sigmoid_add),
+            [WG__K_TANH_ADD] = FLOATS(tanh_add),
+#define TREE(NAME, name) [WG__K_##NAME] = {WG_TREE(name, f32), WG_TREE(name, f64), NULL, NULL},
+            WG_TREE_KERNELS(TREE)
+#undef TREE
+    },
     ROW(row_sum),
     ROW(row_max),
     ROW(row_sumsq),

@@ -66,6 +66,12 @@ static void built_ins_are_there(void **state)
     assert_null(wg_find_cell(""));
 }
 
+static wg_map_fn no_loop(wg_dtype dtype, int isa)
+{
+    (void)dtype, (void)isa;
+    return NULL;
+}
+
 static void check_refused(const wg_op *op, wg_status wanted, const char *part)
 {
     wg_error err;
@@ -114,6 +120,13 @@ static void bad_ops_are_refused(void **state)
     BAD(op.vjp = NULL, "VJP");
     BAD(op.traits |= WG_OP_NO_GRADIENT, "VJP");
     BAD(op.map = NULL, "map");
+    /* Patterns: a count without a table, a node that reads itself, an operand too many. */
+    BAD(op.n_patterns = 1, "pattern 0");
+    wg_map_pattern pattern = {.n_nodes = 1, .n_in = 1, .op = {&op}, .loop = no_loop};
+    for (int j = 0; j < 3; j++) pattern.in[0][j] = 0;
+    BAD((op.patterns = &pattern, op.n_patterns = 1), "pattern 0");
+    for (int j = 0; j < 3; j++) pattern.in[0][j] = ~1;
+    BAD((op.patterns = &pattern, op.n_patterns = 1), "pattern 0");
     BAD(op.n_out = 2, "one output");
     BAD(op.n_in = -2, "numbers");
     BAD(op.n_out = 0, "no outputs");

@@ -129,6 +129,24 @@ typedef struct wg_packing {
     bool adds; /* product takes a third operand, of its result's type, and adds it */
 } wg_packing;
 
+/* The loop over one block of a map for a dtype (of the inputs) and an instruction set (wg_isa). */
+typedef void (*wg_map_fn)(const wg_map *c);
+typedef wg_map_fn (*wg_map_loop_fn)(wg_dtype dtype, int isa);
+
+/* A tree of maps that one loop computes: a b + c of mul and add, say. A fused kernel runs `loop` in
+ * place of the tree where nothing else needs what the tree computes on the way. Node 0 is the op
+ * that lists the pattern; operand i of node k is node in[k][i], or operand ~in[k][i] of the whole.
+ * An operand that occurs twice must be the same value. Commutative nodes match either way round.
+ * Nodes have no attributes, up to three operands, and all values have one dtype. */
+enum { WG_PATTERN_NODES = 6, WG_PATTERN_OPERANDS = 4 };
+typedef struct wg_map_pattern {
+    int n_nodes, n_in;
+    uint32_t dtypes; /* bit d: holds for wg_dtype d */
+    const wg_op *op[WG_PATTERN_NODES];
+    int8_t in[WG_PATTERN_NODES][3];
+    wg_map_loop_fn loop; /* takes n_in operands */
+} wg_map_pattern;
+
 struct wg_op {
     size_t size;      /* sizeof(wg_op) */
     const char *name; /* "add"; plugins: "namespace.name" */
@@ -158,6 +176,11 @@ struct wg_op {
      * that the same program gives the same bits. NULL = never. */
     bool (*packing)(const wg_type *a, const wg_type *b, const void *attr, int64_t uses, int isa,
                     wg_packing *out);
+    /* Maps, optional. What `map` would run, so that a fused kernel calls it without a detour; and
+     * trees with this op at the root that have a loop of their own, the one to prefer first. */
+    wg_map_loop_fn loop;
+    const wg_map_pattern *patterns;
+    int n_patterns;
 };
 
 /* Appends a node. attr is copied; it must have no padding garbage (memset first) and no pointers.
