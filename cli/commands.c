@@ -7,6 +7,8 @@ extern const cli_command cli_command_subwords_learn;
 extern const cli_command cli_command_subwords_apply;
 extern const cli_command cli_command_subwords_undo;
 extern const cli_command cli_command_score_bleu;
+extern const cli_command cli_command_inspect;
+extern const cli_command cli_command_convert;
 extern const cli_command cli_command_gradcheck;
 extern const cli_command cli_command_new_cell;
 extern const cli_command cli_command_help;
@@ -18,6 +20,8 @@ const cli_command *const cli_commands[] = {
     &cli_command_subwords_apply,
     &cli_command_subwords_undo,
     &cli_command_score_bleu,
+    &cli_command_inspect,
+    &cli_command_convert,
     &cli_command_gradcheck,
     &cli_command_new_cell,
     &cli_command_help,

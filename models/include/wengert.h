@@ -25,6 +25,7 @@
 #include <wengert/attention.h>
 #include <wengert/bleu.h>
 #include <wengert/decode.h>
+#include <wengert/interop.h>
 #include <wengert/optimizer.h>
 #include <wengert/rnn.h>
 #include <wengert/schedule.h>
@@ -39,10 +40,12 @@
 #include <wengert/jsonlog.h>
 #include <wengert/libraries.h>
 #include <wengert/npz.h>
+#include <wengert/safetensors.h>
 #include <wengert/sentences.h>
 #include <wengert/statefile.h>
 #include <wengert/stream.h>
 #include <wengert/subword.h>
+#include <wengert/tensorfile.h>
 #include <wengert/textfile.h>
 #include <wengert/vocab.h>
 
