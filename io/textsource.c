@@ -82,36 +82,41 @@ static wg_status inflate_some(wg__textsource *s, char *to, size_t room, size_t *
     }
 }
 
-static wg_status check_limits(const wg__textsource *s, wg_error *err)
+static wg_status read_some(wg__textsource *s, char *to, size_t room, size_t *got, wg_error *err)
+{
+    *got = 0;
+    if (s->stats.gzip) return inflate_some(s, to, room, got, err);
+    if (s->first < s->n_first) {
+        *got = s->n_first - s->first < room ? s->n_first - s->first : room;
+        memcpy(to, s->raw + s->first, *got);
+        s->first += *got;
+        return WG_OK;
+    }
+    return s->end_of_file ? WG_OK : read_raw(s, to, room, got, err);
+}
+
+wg_status wg__textsource_read(wg__textsource *s, char *to, size_t room, size_t *got, wg_error *err)
 {
     const wg__textsource_stats *t = &s->stats;
-    if (t->bytes > s->o.max_total_bytes)
+    uint64_t left = s->o.max_total_bytes - t->bytes;
+    /* All that is allowed is handed out, so that it does not depend on the size of blocks where the
+     * error comes. */
+    bool full = left == 0;
+    if (room > left) room = full ? 1 : (size_t)left;
+    wg_status status = read_some(s, to, room, got, err);
+    if (status != WG_OK) return status;
+    if (full && *got > 0) {
+        *got = 0;
         return wg_error_set(err, WG_ELIMIT, "%s: more than the limit of %" PRIu64 " bytes of text",
                             s->name, s->o.max_total_bytes);
+    }
+    s->stats.bytes += *got;
     if (t->gzip && t->bytes > RATIO_FROM && t->bytes / s->o.max_ratio > t->stored)
         return wg_error_set(err, WG_ELIMIT,
                             "%s: expands to more than %u times its size (%" PRIu64
                             " bytes so far); raise the limit if that is meant",
                             s->name, s->o.max_ratio, t->bytes);
     return WG_OK;
-}
-
-wg_status wg__textsource_read(wg__textsource *s, char *to, size_t room, size_t *got, wg_error *err)
-{
-    wg_status status = WG_OK;
-    *got = 0;
-    if (s->stats.gzip) {
-        status = inflate_some(s, to, room, got, err);
-    } else if (s->first < s->n_first) {
-        *got = s->n_first - s->first < room ? s->n_first - s->first : room;
-        memcpy(to, s->raw + s->first, *got);
-        s->first += *got;
-    } else if (!s->end_of_file) {
-        status = read_raw(s, to, room, got, err);
-    }
-    if (status != WG_OK) return status;
-    s->stats.bytes += *got;
-    return check_limits(s, err);
 }
 
 /* Tells gzip from text by the first two bytes; a pipe may give them one by one. */

@@ -9,10 +9,14 @@
 #include <wengert/rng.h>
 
 #define WGT_FUZZ_NPZ fuzz_npz
+#define WGT_FUZZ_SAFETENSORS fuzz_safetensors
+#define WGT_FUZZ_STREAM fuzz_stream
 #define WGT_FUZZ_SUBWORD fuzz_subword
 #define WGT_FUZZ_TEXT fuzz_text
 #define WGT_FUZZ_VOCAB fuzz_vocab
 #include "../fuzz/fuzz_npz.c"
+#include "../fuzz/fuzz_safetensors.c"
+#include "../fuzz/fuzz_stream.c"
 #include "../fuzz/fuzz_subword.c"
 #include "../fuzz/fuzz_text.c"
 #include "../fuzz/fuzz_vocab.c"
@@ -106,10 +110,45 @@ static void test_subword(void **state)
     mutate(fuzz_subword, foreign, sizeof foreign - 1, 5000);
 }
 
+static void test_safetensors(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"__metadata__\":{\"a\":\"b\"},"
+                               "\"x\":{\"dtype\":\"F16\",\"shape\":[2,2],\"data_offsets\":[0,8]},"
+                               "\"y\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[8,16]}}";
+    char bytes[8 + sizeof head - 1 + 16] = {(char)(sizeof head - 1)};
+    memcpy(bytes + 8, head, sizeof head - 1);
+    mutate(fuzz_safetensors, bytes, sizeof bytes, 20000);
+}
+
+/* The first two bytes say how the text behind them is read. */
+static void test_stream(void **state)
+{
+    (void)state;
+    static const char text[] = "one two\r\n\xC3\xA4 \xE2\x82\xAC ||| e\xCC\x81\n\nlast ||| x\n"
+                               "one\n||| \xC3\xA4\n a ||| b\n";
+    char bytes[400], *zipped;
+    size_t n;
+    for (int how = 0; how < 16; how++) {
+        bytes[0] = (char)how;
+        bytes[1] = (char)(16 * (how % 3) + 7);
+        memcpy(bytes + 2, text, sizeof text - 1);
+        mutate(fuzz_stream, bytes, sizeof text + 1, 100);
+        WGT_OK(wg_file_read(io_gzip("c", text), 0, &zipped, &n, NULL), NULL);
+        assert_true(2 * n + 2 < sizeof bytes);
+        memcpy(bytes + 2, zipped, n);
+        memcpy(bytes + 2 + n, zipped, n);
+        bytes[1] = (char)(bytes[1] | 15); /* both in one file, and nothing in the other */
+        mutate(fuzz_stream, bytes, 2 + 2 * n, 100);
+        wg_free(zipped);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_npz), cmocka_unit_test(test_text),
-                                       cmocka_unit_test(test_vocab),
-                                       cmocka_unit_test(test_subword)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_npz),         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_vocab),       cmocka_unit_test(test_subword),
+        cmocka_unit_test(test_safetensors), cmocka_unit_test(test_stream)};
     return cmocka_run_group_tests(tests, io_setup, io_teardown);
 }
