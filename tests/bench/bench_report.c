@@ -29,14 +29,14 @@ cJSON *bench_line(const char *peer, const char *what, int threads)
 void bench_flops(cJSON *line, double flops, double seconds, int threads)
 {
     double rate = flops / seconds * 1e-9;
-    bench_number(line, "gflops", rate, 1);
+    bench_number(line, "gflops", rate, 3);
     bench_number(line, "share_of_peak", rate / (bench_peak() * threads), 4);
 }
 
 void bench_bytes(cJSON *line, double bytes, double seconds, int threads)
 {
     double rate = bytes / seconds * 1e-9;
-    bench_number(line, "gb_per_s", rate, 2);
+    bench_number(line, "gb_per_s", rate, 3);
     bench_number(line, "share_of_bandwidth", rate / bench_bandwidth(threads), 4);
 }
 

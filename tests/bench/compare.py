@@ -167,8 +167,8 @@ def number(value, digits):
     return "-" if value is None else "%.*f" % (digits, value)
 
 
-def ratio(peer, ours):
-    return None if peer is None or not ours else peer / ours
+def ratio(a, b):
+    return None if a is None or not b else a / b
 
 
 def table(options, figures, cells, torch):
@@ -188,7 +188,7 @@ def table(options, figures, cells, torch):
             rate_of_hand = figures.median("hand", config, "lstm", "gflops")
             print("| %s | %s | %s | %s | %s | %s | %s | %s | %s |" % (
                 config, cell, number(ms, 1), number(share, 3), number(hand, 1),
-                number(rate / rate_of_hand if rate and rate_of_hand else None, 2),
+                number(ratio(rate, rate_of_hand), 2),
                 number(ratio(lstm, ms), 2), number(peer, 1), number(ratio(peer, ms), 2)))
     for config in ("seq2seq-attention", "seq2seq-lengths", "decode"):
         cell = "lstm" if config == "decode" else ""
