@@ -280,6 +280,45 @@ static void plan_view(wg__planner *p, const wg__gnode *n)
     }
 }
 
+/* May node n overwrite operand j, whose elements are at `place`: the whole of a buffer of the arena
+ * that nothing else reads any more? */
+static bool dies_here(const wg__planner *p, const wg__gnode *n, int j, const wg__home *places)
+{
+    int32_t v = n->in[j], s = places[j].store;
+    if (p->at[v].store != s || places[j].offset != 0) return false;
+    const wg__store *store = &p->stores[s];
+    wg_type t = p->g->values[v].type;
+    if (store->bind >= 0 || store->fixed ||
+        store->bytes != ((wg__type_bytes(t) + 63) & ~(size_t)63) || p->readers[v] != 1)
+        return false;
+    for (int i = 0; i < n->n_in; i++)
+        if (i != j && places[i].store == s) return false;
+    /* Views of it, and what it is itself a view of. */
+    for (int32_t u = 0; u < p->g->n_values; u++)
+        if (u != v && p->at[u].store == s && p->readers[u] > 0) return false;
+    return true;
+}
+
+/* Result 0 takes the storage of an operand that dies, where the op may work in place. */
+static bool take_over(wg__planner *p, const wg__gnode *n, wg__instr *i, const wg__home *places)
+{
+    int32_t v = n->first_out;
+    const wg_type *t = &p->g->values[v].type;
+    if (p->keep_apart || !(n->op->traits & WG_OP_INPLACE) || p->target[v] || p->part_of[v])
+        return false;
+    for (int j = 0; j < n->n_in; j++) {
+        const wg_type *o = &p->g->values[n->in[j]].type;
+        if (o->dtype != t->dtype || !wg_shape_equal(&o->shape, &t->shape)) continue;
+        if (!dies_here(p, n, j, places)) continue;
+        p->at[v].store = places[j].store;
+        p->at[v].offset = 0;
+        wg__layout(&p->at[v].view, *t);
+        wg__plan_write_at(p, i, 0, &p->at[v]);
+        return true;
+    }
+    return false;
+}
+
 static void plan_kernel(wg__planner *p, const wg__gnode *n)
 {
     wg__home from[64], *places = from;
@@ -300,7 +339,9 @@ static void plan_kernel(wg__planner *p, const wg__gnode *n)
         i->attr_size = n->attr_size;
         i->scope = n->scope;
         for (int j = 0; j < n->n_in; j++) wg__plan_read(p, i, j, &places[j]);
-        for (int k = 0; k < n->n_out && !p->failed; k++) wg__plan_write(p, i, k, n->first_out + k);
+        int first = !p->failed && take_over(p, n, i, places);
+        for (int k = first; k < n->n_out && !p->failed; k++)
+            wg__plan_write(p, i, k, n->first_out + k);
         if (n->op->workspace) {
             wg_type in[64], out[64];
             if (n->n_in <= 64 && n->n_out <= 64) {
@@ -385,6 +426,8 @@ static void plan_unit(wg__planner *p, int32_t at)
     } else if (!wg__plan_join(p, n)) {
         plan_kernel(p, n);
     }
+    for (int32_t m = at; m >= 0; m = n->group >= 0 ? p->unit_next[m] : -1)
+        for (int j = 0; j < p->g->nodes[m].n_in; j++) p->readers[p->g->nodes[m].in[j]]--;
 }
 
 /* Emits units in an order in which operands come first: depth first over the contracted graph. */
@@ -449,8 +492,9 @@ bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__f
     p->done = wg_calloc(nn, 1);
     p->outside = wg_calloc(nv, 1);
     p->reg_of = wg_calloc(nv, sizeof *p->reg_of);
+    p->readers = wg_calloc(nv, sizeof *p->readers);
     if (!p->at || !p->copy_of || !p->target || !p->part_of || !p->part_at || !p->unit_next ||
-        !p->group_first || !p->done || !p->outside || !p->reg_of) {
+        !p->group_first || !p->done || !p->outside || !p->reg_of || !p->readers) {
         wg__planner_free(p);
         return false;
     }
@@ -465,11 +509,13 @@ bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__f
     }
     for (int32_t i = 0; i < g->n_nodes; i++) {
         const wg__gnode *n = &g->nodes[i];
+        for (int j = 0; j < n->n_in; j++) p->readers[n->in[j]]++;
         for (int j = 0; j < n->n_in; j++)
             if (n->group < 0 || g->nodes[g->values[n->in[j]].node].group != n->group)
                 p->outside[n->in[j]] = 1;
     }
     for (int i = 0; i < g->n_out; i++) p->outside[g->out[i]] = 1;
+    for (int i = 0; i < g->n_out; i++) p->readers[g->out[i]]++;
     for (int32_t v = 0; v < g->n_values; v++) p->outside[v] |= g->values[v].watch != NULL;
     return true;
 }
@@ -486,6 +532,7 @@ void wg__planner_free(wg__planner *p)
     wg_free(p->done);
     wg_free(p->outside);
     wg_free(p->reg_of);
+    wg_free(p->readers);
     wg_free(p->stores);
     wg_free(p->uses);
     wg_free(p->extras);

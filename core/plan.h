@@ -34,6 +34,7 @@ struct wg__planner {
     wg__store *stores;
     int32_t n_stores, cap_stores;
     int32_t *unit_next, *group_first; /* members of fused groups, in order */
+    int32_t *readers;                 /* per value: operands, outputs that still want it */
     uint8_t *done;                    /* per unit leader */
     uint8_t *outside;                 /* per value: used by more than its own group? */
     int32_t *reg_of;                  /* per value, zero between groups: for wg__fused_build */

@@ -1,5 +1,6 @@
 /* Cross entropy with index targets, label smoothing and a mask, and its gradient, each in one pass
- * over the logits without a distribution in memory.
+ * over the logits without a distribution in memory. The gradient may be written over the logits,
+ * row by row, so that a step has one buffer of that size where nothing needs them afterwards.
  *
  *     loss = ln sum e^x - (1 - s) x_t - s/V sum x,       dx = g (softmax(x) - q),
  *     q = (1 - s) onehot(t) + s / V              (Szegedy et al. 2016, sec. 7)
@@ -238,7 +239,7 @@ const wg_op wg__op_cross_entropy_grad = {
     .size = sizeof(wg_op),
     .name = "cross_entropy_grad",
     .version = 1,
-    .traits = WG_OP_OPAQUE | WG_OP_ROWWISE,
+    .traits = WG_OP_OPAQUE | WG_OP_ROWWISE | WG_OP_INPLACE,
     .n_in = -1,
     .n_out = 1,
     .infer = grad_infer,
