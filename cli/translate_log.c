@@ -5,10 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A line that cannot be written is no reason to lose a training: it is told at once, and by the
+ * exit status. Without any saved state there is nothing to lose. */
 static int end_event(translate_training *t)
 {
     wg_error err = {0};
-    return wg_jsonlog_end(t->log, &err) ? cli_fail(&err) : CLI_FINE;
+    if (!wg_jsonlog_end(t->log, &err)) return CLI_FINE;
+    if (t->saves.first) return cli_fail(&err);
+    cli_progress_end(&t->line);
+    if (t->saves.lines_lost++ == 0) cli_warn("%s; the training goes on", err.message);
+    return CLI_FINE;
 }
 
 static double per(double sum, double count)

@@ -34,10 +34,9 @@ static int failed(translate_training *t, const wg_error *err)
     /* A disk that stays full would otherwise be complained of at every time to save; at the end
      * translate_save_verdict does. */
     if (!s->finishing && strcmp(err->message, s->said) != 0)
-        cli_warn(
-            "%s; the %s of before is still there, and the training goes on: the next try is at "
-            "the next time to save",
-            err->message, file_name(s->file));
+        cli_warn("%s; what was saved before is still there, and the training goes on: "
+                 "the next try is at the next time to save",
+                 err->message);
     snprintf(s->said, sizeof s->said, "%s", err->message);
     return translate_log_save(t, file_name(s->file), NULL, err);
 }
@@ -116,6 +115,8 @@ int translate_save_model(translate_training *t, const translate_score *score)
 static int model_again(translate_training *t)
 {
     wg_error err = {0};
+    int status = settle(t);
+    if (status != CLI_FINE || !t->saves.model_failed) return status;
     t->saves.file = TRANSLATE_MODEL;
     return wg_saver_again(t->saves.saver, &err) ? cli_fail(&err) : CLI_FINE;
 }
@@ -157,6 +158,11 @@ int translate_save_finish(translate_training *t)
 int translate_save_verdict(const translate_training *t)
 {
     const translate_saves *s = &t->saves;
+    if (s->failures == 0 && s->lines_lost > 0)
+        return cli_error("%lld lines of %s/" TRANSLATE_LOG_NAME
+                         " could not be written; all else is "
+                         "complete",
+                         (long long)s->lines_lost, t->dir);
     if (s->failures == 0) return CLI_FINE;
     if (s->model_failed || s->last_updates != t->at.updates)
         return cli_error("%lld of %lld saves failed, the last one too: %s; in %s is what was saved "

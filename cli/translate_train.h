@@ -48,6 +48,7 @@ typedef struct translate_saves {
     int64_t updates;        /* when it was copied */
     int64_t last_updates;   /* of the last.npz that this run has written */
     int64_t done, failures; /* saves that have ended well, and not */
+    int64_t lines_lost;     /* of the log */
     bool first;             /* nothing was saved yet: a failure ends the run */
     bool last_due;          /* last.npz is to be saved as soon as model.npz is there */
     bool model_failed;      /* the model that is the best is not in model.npz yet */

@@ -166,13 +166,18 @@ wg_status wg_jsonlog_end(wg_jsonlog *log, wg_error *err)
 {
     if (!log->open) fail(log, WG_ESTATE, "outside an event:", "end");
     wg_status status = log->status;
+    int64_t before = wg_jsonlog_tell(log);
     wg__buf_text(&log->line, "}\n");
-    if (status != WG_OK)
+    if (status != WG_OK) {
         wg_error_set(err, status, "%s: %s", log->path, log->reason);
-    else if (log->line.failed)
+    } else if (log->line.failed) {
         status = wg__no_memory(err, log->path);
-    else if (!wg__write_all(log->fd, log->line.data, log->line.size))
+    } else if (!wg__write_all(log->fd, log->line.data, log->line.size)) {
         status = wg__file_error(err, log->path, "write", errno);
+        /* Half a line would spoil the next. Where it cannot be cut off, the next opening ends it.
+         */
+        if (before >= 0 && ftruncate(log->fd, (off_t)before) != 0) errno = 0;
+    }
     log->open = false;
     log->status = WG_OK;
     log->line.size = 0;

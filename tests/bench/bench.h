@@ -80,6 +80,7 @@ wg_status bench_decode(const bench_options *options, wg_error *err);
 wg_status bench_ops(const bench_options *options, wg_error *err);
 wg_status bench_record(const bench_options *options, wg_error *err);
 wg_status bench_scale(const bench_options *options, wg_error *err);
+wg_status bench_saving(const bench_options *options, wg_error *err);
 wg_status bench_memory(const bench_options *options, wg_error *err);
 
 #endif

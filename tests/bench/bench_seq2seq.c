@@ -11,7 +11,7 @@
  * ones are (mean -0.5, standard deviation 2.2). Batches are of 64 of similar length, out of 1024
  * that are sorted, as the tool makes them; a measurement is a pass over every fourth of the
  * sixteen. */
-#include "bench.h"
+#include "bench_translator.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,30 +19,10 @@
 
 #include <wengert/memory.h>
 #include <wengert/rng.h>
-#include <wengert/trainer.h>
 
-enum { MOST_WORDS = 40, POOL = 16, EVERY = 4, BATCHES = POOL / EVERY };
+enum { MOST_WORDS = 40, POOL = 16, BATCHES = BENCH_TRANSLATOR_BATCHES, EVERY = POOL / BATCHES };
 
-typedef struct sizes {
-    int64_t V, E, H, B, S;
-} sizes;
-
-typedef struct translator {
-    sizes k;
-    wg_params *params;
-    wg_seq2seq *model;
-    wg_optimizer *optimizer;
-    wg_trainer *trainer;
-    wg_trainer_batch batch[BATCHES];
-    int n_batches;
-    int32_t *ids;     /* three of [MOST_WORDS,B], for every batch the same words */
-    int32_t *lengths; /* [2][sentences] */
-    double words;     /* target words a pass */
-    double all;       /* with padding */
-    wg_trainer_result result;
-} translator;
-
-static void drop(translator *m)
+void bench_translator_drop(bench_translator *m)
 {
     wg_trainer_free(m->trainer);
     wg_optimizer_free(m->optimizer);
@@ -72,7 +52,7 @@ static int by_length(const void *a, const void *b)
     return (x->target > y->target) - (x->target < y->target);
 }
 
-static wg_status make_batches(translator *m, bool real, wg_error *err)
+static wg_status make_batches(bench_translator *m, bool real, wg_error *err)
 {
     const int64_t B = m->k.B, most = real ? MOST_WORDS : m->k.S;
     const int n = real ? BATCHES : 1;
@@ -121,8 +101,10 @@ static wg_status make_batches(translator *m, bool real, wg_error *err)
     return WG_OK;
 }
 
-static wg_status make(translator *m, const bench_options *o, wg_error *err)
+wg_status bench_translator_make(bench_translator *m, const bench_options *o, wg_error *err)
 {
+    const bench_sizes full = {8000, 256, 512, 64, 14}, tiny = {19, 4, 6, 3, 5};
+    *m = (bench_translator){.k = o->tiny ? tiny : full};
     const wg_seq2seq_config config = {.size = sizeof config,
                                       .source_vocab = m->k.V,
                                       .target_vocab = m->k.V,
@@ -145,10 +127,9 @@ static wg_status make(translator *m, const bench_options *o, wg_error *err)
     return status;
 }
 
-/* One step, or one over each of the batches. */
-static wg_status pass(void *user, wg_error *err)
+wg_status bench_translator_pass(void *user, wg_error *err)
 {
-    translator *m = user;
+    bench_translator *m = user;
     wg_status status = WG_OK;
     for (int i = 0; i < m->n_batches && !status; i++)
         status = wg_trainer_step(m->trainer, &m->batch[i], 1e-3, &m->result, err);
@@ -157,13 +138,12 @@ static wg_status pass(void *user, wg_error *err)
 
 wg_status bench_seq2seq(const bench_options *o, wg_error *err)
 {
-    const sizes full = {8000, 256, 512, 64, 14}, tiny = {19, 4, 6, 3, 5};
-    translator m = {.k = o->tiny ? tiny : full};
+    bench_translator m;
     double seconds, began = bench_seconds();
-    wg_status status = make(&m, o, err);
-    if (!status) status = pass(&m, err);
+    wg_status status = bench_translator_make(&m, o, err);
+    if (!status) status = bench_translator_pass(&m, err);
     double first = bench_seconds() - began;
-    if (!status) status = bench_time(o->steps, pass, &m, &seconds, err);
+    if (!status) status = bench_time(o->steps, bench_translator_pass, &m, &seconds, err);
     if (!status) {
         wg_program_stats stats = {.size = sizeof stats};
         wg_trainer_program_stats(m.trainer, &stats);
@@ -182,6 +162,6 @@ wg_status bench_seq2seq(const bench_options *o, wg_error *err)
         bench_number(line, "compile_ms", (double)stats.compile_ns * 1e-6, 2);
         status = bench_print(line, err);
     }
-    drop(&m);
+    bench_translator_drop(&m);
     return status;
 }

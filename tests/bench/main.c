@@ -33,6 +33,9 @@ static const struct command {
      "what recording each step afresh costs, and compiling a new shape", bench_record},
     {"scale", "config cell plugin threads steps compiled tiny",
      "cost against T, B, H, layers and V, from a quarter to four times", bench_scale},
+    {"saving", "threads steps tiny",
+     "the training step of a translator while its checkpoint is written, and without",
+     bench_saving},
     {"memory", "config cell plugin threads tiny", "what a training step holds, and needs by count",
      bench_memory},
 };

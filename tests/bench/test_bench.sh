@@ -62,6 +62,8 @@ prints 12 "op us gb_per_s share_of_bandwidth" ops --tiny --steps 3
 prints 1 "record_ms record_and_lookup_ms share_of_step record_and_compile_new_shape_ms" \
     record --tiny --steps 3
 prints 10 "size value factor ms time_ratio work_ratio gflops" scale --tiny --steps 2
+prints 1 "ms ms_while_saving throughput_while_saving saves copy_ms write_ms mb" \
+    saving --tiny --steps 2
 prints 1 "planned_mb formula_mb held_mb ratio" memory --tiny
 if [ -r "$plugins/mgu.so" ]; then
     prints 1 "$step" train --tiny --steps 2 --plugin "$plugins/mgu.so" --cell mgu
@@ -79,7 +81,7 @@ refuses "no products in bf16" train --tiny --bf16
 for n in 0 -1 x 3x 99999999999999999999 ''; do refuses "--threads takes" hand --tiny --threads "$n"; done
 refuses "--steps takes" hand --tiny --steps 0
 "$bench" --help >"$work/out" 2>"$work/err" || fail "--help: status $?"
-for word in train hand seq2seq decode ops record scale memory --bf16 --tiny; do
+for word in train hand seq2seq decode ops record scale saving memory --bf16 --tiny; do
     grep -qF -e "$word" "$work/out" || fail "--help does not mention $word"
 done
 "$bench" --version | grep -q '^wengert-bench [0-9]' || fail "--version"

@@ -35,6 +35,8 @@ WG_API void wg_jsonlog_number(wg_jsonlog *log, const char *key, double value);
 WG_API void wg_jsonlog_bool(wg_jsonlog *log, const char *key, bool value);
 /* `json` must be one JSON value; it is checked, and written without line breaks. */
 WG_API void wg_jsonlog_json(wg_jsonlog *log, const char *key, const char *json);
+/* Writes the event. When that fails (a full disk) the log is as it was before it, and others may
+ * follow. */
 WG_API wg_status wg_jsonlog_end(wg_jsonlog *log, wg_error *err);
 /* Closes; an event begun but not ended is dropped. */
 WG_API wg_status wg_jsonlog_close(wg_jsonlog *log, wg_error *err);
