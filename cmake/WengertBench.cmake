@@ -30,3 +30,7 @@ endif()
 
 add_executable(wengert-bench ${bench}/main.c)
 target_link_libraries(wengert-bench PRIVATE wengert_bench_parts)
+
+# Texts need the io layer alone.
+add_executable(bench_text ${PROJECT_SOURCE_DIR}/tests/io/bench_text.c)
+target_link_libraries(bench_text PRIVATE wengert_test_deps)

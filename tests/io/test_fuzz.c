@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "io_test.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
 #include <wengert/atomicfile.h>
@@ -53,6 +54,38 @@ static void mutate(target run, const char *seed, size_t size, int rounds)
         run(exact, n);
         free(exact);
         free(bytes);
+    }
+}
+
+/* The seeds of the fuzzers, and what they found: every file of a target's folder. */
+static void test_seeds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder;
+        target run;
+    } all[] = {{"tests/fuzz/seeds/text", fuzz_text},
+               {"tests/fuzz/seeds/stream", fuzz_stream},
+               {"tests/fuzz/seeds/vocab", fuzz_vocab},
+               {"tests/fuzz/seeds/safetensors", fuzz_safetensors}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char folder[1024], path[2048];
+        assert_true(wgt_source_path(folder, all[i].folder));
+        DIR *dir = opendir(folder);
+        assert_non_null(dir);
+        int files = 0;
+        for (const struct dirent *e; (e = readdir(dir));) {
+            if (e->d_name[0] == '.') continue;
+            char *bytes;
+            size_t size;
+            snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+            WGT_OK(wg_file_read(path, 0, &bytes, &size, NULL), NULL);
+            mutate(all[i].run, bytes, size, 50);
+            wg_free(bytes);
+            files++;
+        }
+        closedir(dir);
+        assert_true(files >= 3);
     }
 }
 
@@ -149,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_npz),         cmocka_unit_test(test_text),
         cmocka_unit_test(test_vocab),       cmocka_unit_test(test_subword),
-        cmocka_unit_test(test_safetensors), cmocka_unit_test(test_stream)};
+        cmocka_unit_test(test_safetensors), cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_seeds)};
     return cmocka_run_group_tests(tests, io_setup, io_teardown);
 }

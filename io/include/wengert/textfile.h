@@ -68,7 +68,7 @@ typedef struct wg_reader_place {
 WG_API wg_reader_place wg_reader_tell(const wg_reader *reader);
 /* Continues there, be it in another process than the one that asked for it. The numbers of lines in
  * messages go on from place.line; other counters are left as they are. A plain file jumps; a
- * gzipped one is inflated up to the place, from its start where the place lies behind (some 300 MB
+ * gzipped one is inflated up to the place, from its start where the place lies behind (some 180 MB
  * of text a second). WG_EINVAL where the text is shorter or no line begins there, or where a pipe
  * would have to go back; errors of wg_reader_line. */
 WG_API wg_status wg_reader_seek(wg_reader *reader, wg_reader_place place, wg_error *err);
