@@ -23,8 +23,7 @@ double wg__flat_squares(wg_dtype dtype, const void *g, int64_t begin, int64_t en
 {
     if (dtype == WG_F64)
         return squares_f64((const double *)g + begin, end - begin, grad->scale, grad->limit);
-    return squares_f32((const float *)g + begin, end - begin, (float)grad->scale,
-                       (float)grad->limit);
+    return squares_f32((const float *)g + begin, end - begin, grad->scale, grad->limit);
 }
 
 void wg__flat_sgd(wg_dtype dtype, const wg__flat_update *u, int64_t begin, int64_t end)

@@ -7,23 +7,36 @@ static inline T NAME(clipped)(T g, T scale, T limit)
     return x > limit ? limit : x;
 }
 
-static double NAME(squares)(const T *g, int64_t n, T scale, T limit)
-{
-    /* Sixteen sums side by side: the order of additions is fixed, and fits vectors. */
-    double sum[16] = {0};
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int k = 0; k < 16; k++) {
-            double x = (double)NAME(clipped)(g[i + k], scale, limit);
-            sum[k] += x * x;
-        }
-    for (int k = 0; i < n; i++, k++) {
-        double x = (double)NAME(clipped)(g[i], scale, limit);
-        sum[k] += x * x;
+/* Sixteen sums side by side: the order of additions is fixed, and fits vectors. */
+#define SUM_OF_SQUARES(name, expr)                                    \
+    static double NAME(name)(const T *g, int64_t n, T scale, T limit) \
+    {                                                                 \
+        double sum[16] = {0};                                         \
+        int64_t i = 0;                                                \
+        (void)scale, (void)limit;                                     \
+        for (; i + 16 <= n; i += 16)                                  \
+            for (int k = 0; k < 16; k++) {                            \
+                const double x = (double)(expr);                      \
+                sum[k] += x * x;                                      \
+            }                                                         \
+        for (int k = 0; i < n; i++, k = 0) {                          \
+            const double x = (double)(expr);                          \
+            sum[i % 16] += x * x;                                     \
+        }                                                             \
+        for (int width = 8; width; width /= 2)                        \
+            for (int k = 0; k < width; k++) sum[k] += sum[k + width]; \
+        return sum[0];                                                \
     }
-    for (int width = 8; width; width /= 2)
-        for (int k = 0; k < width; k++) sum[k] += sum[k + width];
-    return sum[0];
+SUM_OF_SQUARES(plain_squares, g[i + k])
+SUM_OF_SQUARES(clipped_squares, NAME(clipped)(g[i + k], scale, limit))
+#undef SUM_OF_SQUARES
+
+/* Without a limit the factor waits until the end: that leaves a load, a conversion, a product and
+ * a sum an element, which keep up with memory. */
+static double NAME(squares)(const T *g, int64_t n, double scale, double limit)
+{
+    if (limit < (double)INFINITY) return NAME(clipped_squares)(g, n, (T)scale, (T)limit);
+    return NAME(plain_squares)(g, n, 1, 1) * scale * scale;
 }
 
 static void NAME(sgd)(const wg__flat_update *u, int64_t begin, int64_t end)

@@ -149,6 +149,23 @@ static void map_scalar(const loss_run *r, int kernel, double value, char *y)
     r->k->map[kernel][r->dtype](&c);
 }
 
+/* y = g (softmax(x) - q); e^(x - m) is scaled once, by g over its sum. x and y may be the same. */
+static void grad_row(const loss_run *r, int64_t i, const char *x, char *y)
+{
+    double g = get(r->dtype, r->g, i), s = r->smoothing, each = s / (double)r->classes;
+    double m = r->k->row_max[r->dtype](x, r->classes);
+    double sum = 1;
+    if (m == -INFINITY) /* no class has a chance: softmax gives zeros */
+        memset(y, 0, (size_t)r->classes * r->esize);
+    else
+        sum = r->k->exp_sub_row[r->dtype](x, m, y, r->classes);
+    double target = get(r->dtype, y, r->target[i]) / sum;
+    map_scalar(r, WG__K_SCALE, g / sum, y);
+    if (s > 0) map_scalar(r, WG__K_ADD_SCALAR, -g * each, y);
+    /* 1 - q first: exact where softmax is close to 1. */
+    put(r->dtype, y, r->target[i], g * ((target - (1 - s)) - each));
+}
+
 static void grad_range(void *user, int64_t begin, int64_t end, int worker)
 {
     const loss_run *r = user;
@@ -160,12 +177,7 @@ static void grad_range(void *user, int64_t begin, int64_t end, int worker)
             memset(y, 0, row_bytes);
             continue;
         }
-        double g = get(r->dtype, r->g, i), s = r->smoothing;
-        r->k->softmax_row[r->dtype](r->x + (size_t)i * row_bytes, y, r->classes);
-        /* The target first: 1 - q is exact where softmax is close to 1. */
-        put(r->dtype, y, r->target[i], get(r->dtype, y, r->target[i]) - (1 - s));
-        if (s > 0) map_scalar(r, WG__K_ADD_SCALAR, -s / (double)r->classes, y);
-        map_scalar(r, WG__K_SCALE, g, y);
+        grad_row(r, i, r->x + (size_t)i * row_bytes, y);
     }
 }
 
