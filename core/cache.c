@@ -89,6 +89,8 @@ static wg_status lookup(wg_tape *tape, int n_out, wg_program **program, int32_t 
         return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
     const int32_t how[3] = {tape->options.threads, tape->options.isa, tape->options.node_by_node};
     wg__bytes_put(&c->bytes, how, sizeof how);
+    const char *passes = tape->options.passes;
+    if (passes) wg__bytes_put(&c->bytes, passes, strlen(passes) + 1);
     if (c->bytes.failed) return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
     uint64_t h = wg__bytes_hash(&c->bytes);
     for (int32_t i = 0; i < c->n; i++) {

@@ -74,6 +74,35 @@ static const pass passes[] = {
     {"fuse", wg__pass_fuse},
 };
 
+/* Is `name` among the comma-separated "-name"s of list? */
+static bool left_out(const char *list, const char *name, size_t size)
+{
+    for (const char *at = list; at && *at;) {
+        size_t n = strcspn(at, ",");
+        if (n == size + 1 && memcmp(at + 1, name, size) == 0) return true;
+        at += n + (at[n] == ',');
+    }
+    return false;
+}
+
+/* Does list name passes only, such as may be left out? */
+static wg_status check_passes(const char *list, wg_error *err)
+{
+    for (const char *at = list; at && *at;) {
+        size_t n = strcspn(at, ",");
+        const pass *found = NULL;
+        for (size_t i = 0; i < sizeof passes / sizeof *passes && *at == '-'; i++)
+            if (strlen(passes[i].name) == n - 1 && memcmp(passes[i].name, at + 1, n - 1) == 0)
+                found = &passes[i];
+        /* Others rest on dead nodes being gone. */
+        if (!found || found->run == wg__pass_dead)
+            return wg_error_set(err, WG_EINVAL, "passes '%s': %s '%.*s'", list,
+                                found ? "others need" : "there is no", (int)(n < 60 ? n : 60), at);
+        at += n + (at[n] == ',');
+    }
+    return WG_OK;
+}
+
 /* Node by node: each map is a group of one, nothing else is rewritten. */
 static void lone_groups(wg__graph *g)
 {
@@ -106,14 +135,16 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     const char *env = getenv("WENGERT_COMPILE");
     bool plain = o->node_by_node || (env && strcmp(env, "0") == 0);
     trace(o, "recorded", g);
-    if (plain) {
-        lone_groups(g);
-    } else {
-        for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
-            if (!passes[i].run(g)) goto out_of_memory;
-            trace(o, passes[i].name, g);
-        }
+    const char *without = o->passes ? o->passes : getenv("WENGERT_PASSES");
+    status = check_passes(without, err);
+    if (status != WG_OK) goto failed;
+    if (plain) lone_groups(g);
+    for (size_t i = 0; i < sizeof passes / sizeof *passes && !plain; i++) {
+        if (left_out(without, passes[i].name, strlen(passes[i].name))) continue;
+        if (!passes[i].run(g)) goto out_of_memory;
+        trace(o, passes[i].name, g);
     }
+    if (!plain && left_out(without, "fuse", 4)) lone_groups(g);
     int32_t *leaf = wg__arena_calloc(&p->arena, (size_t)g->n_nodes + 1, sizeof *leaf);
     p->out_bind = wg__arena_calloc(&p->arena, (size_t)n_out + 1, sizeof *p->out_bind);
     p->own = wg__arena_calloc(&p->arena, (size_t)n_out + 1, sizeof *p->own);

@@ -31,7 +31,7 @@ static bool equal(const wg__graph *g, const wg__gnode *a, const wg__gnode *b)
 
 static bool eligible(const wg__gnode *n)
 {
-    if (n->op->traits & (WG_OP_SCAN | WG_OP_EFFECT)) return false;
+    if (!n->live || n->op->traits & (WG_OP_SCAN | WG_OP_EFFECT)) return false;
     return !(n->op->traits & WG_OP_LEAF) || n->op == &wg__op_const || n->op == &wg__op_const_data;
 }
 

@@ -7,10 +7,11 @@
 /* The value outside that stands for v, computed there on first demand; map holds what is there. */
 static int32_t outside(wg__graph *g, int32_t at, int32_t v, int32_t *map)
 {
-    if (map[v] >= 0) return map[v];
     const wg__graph *b = g->nodes[at].body;
+    /* Slots first: those that this pass made are not in the map. */
     int32_t slot = wg__slot_of(b->constant, b->n_const, v);
-    if (slot >= 0) return map[v] = g->nodes[at].in[b->n_seq + b->n_carry + slot];
+    if (slot >= 0) return g->nodes[at].in[b->n_seq + b->n_carry + slot];
+    if (map[v] >= 0) return map[v];
     const wg__gnode n = b->nodes[b->values[v].node];
     int32_t *in = wg__arena_alloc(g->arena, ((size_t)n.n_in + 1) * sizeof *in);
     wg_type *types = wg__arena_alloc(g->arena, ((size_t)n.n_out + 1) * sizeof *types);

@@ -3,8 +3,9 @@
  * Compilation runs the passes (merging of scans, dead code, common subexpressions, hoist, sink,
  * fusing; a trace callback sees each) and plans buffers. wg_eval skips it where the tape's cache
  * already holds a program of the same structure and shapes. WENGERT_COMPILE=0 (or
- * options.node_by_node) runs each node by itself, for checking. A program is used by one thread at
- * a time; a steady-state run allocates nothing, unless values are watched. */
+ * options.node_by_node) runs each node by itself, for checking; options.passes leaves out some. A
+ * program is used by one thread at a time; a steady-state run allocates nothing, unless values are
+ * watched. */
 #ifndef WENGERT_PROGRAM_H
 #define WENGERT_PROGRAM_H
 
@@ -22,6 +23,11 @@ typedef struct wg_compile_options {
     /* Receives the list as recorded (pass "recorded") and after each pass; NULL = none. */
     void (*trace)(void *user, const char *pass, const char *text);
     void *trace_user;
+    /* For checking and measuring: passes that are not run, by the names that the trace shows, with
+     * a minus sign each: "-hoist,-sink". Must live as long as the tape or the call that it is given
+     * to. NULL: what the environment says in WENGERT_PASSES, else all are run. EINVAL for a name
+     * that is none, or that of a pass which others rest on ("dead code"). */
+    const char *passes;
 } wg_compile_options;
 
 /* Installs a trace for every compilation whose options have none, so that a host can show the
