@@ -41,6 +41,7 @@
 #include <wengert/libraries.h>
 #include <wengert/npz.h>
 #include <wengert/safetensors.h>
+#include <wengert/saver.h>
 #include <wengert/sentences.h>
 #include <wengert/statefile.h>
 #include <wengert/stream.h>
