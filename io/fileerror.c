@@ -24,6 +24,7 @@ wg_status wg__file_error(wg_error *err, const char *path, const char *action, in
     case EISDIR:
     case ENAMETOOLONG:
     case ELOOP:
+    case ESPIPE:
     case EINVAL: status = WG_EINVAL; break;
     default: break;
     }

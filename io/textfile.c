@@ -80,7 +80,9 @@ wg_status wg__reader_open(const char *path, const wg_reader_options *options,
         r->name ? wg__textsource_open(path, r->name, &o, &source, err) : wg__no_memory(err, path);
     if (status == WG_OK) {
         r->stats.gzip = wg__textsource_get_stats(source)->gzip;
-        status = wg__blocks_new(source, r->name, r->options.ahead, &r->blocks, err);
+        /* A job that waits for a pipe could not be called back. */
+        unsigned ahead = wg__textsource_is_file(source) ? r->options.ahead : 0;
+        status = wg__blocks_new(source, r->name, ahead, &r->blocks, err);
     }
     if (status != WG_OK) {
         wg_reader_close(r);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fileerror.h"
@@ -171,6 +172,12 @@ void wg__textsource_close(wg__textsource *s)
     if (s->inflating) inflateEnd(&s->z);
     if (s->own_fd) close(s->fd);
     wg_free(s);
+}
+
+bool wg__textsource_is_file(const wg__textsource *s)
+{
+    struct stat info;
+    return fstat(s->fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 static wg_status jump(wg__textsource *s, uint64_t byte, wg_error *err)

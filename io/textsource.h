@@ -34,6 +34,8 @@ wg_status wg__textsource_open(const char *path, const char *name,
                               const wg__textsource_options *options, wg__textsource **out,
                               wg_error *err);
 void wg__textsource_close(wg__textsource *s);
+/* A file on a disk, where reading never waits for somebody to write? */
+bool wg__textsource_is_file(const wg__textsource *s);
 /* Some bytes of text, at most `room`; *got = 0 at the end only. One thread at a time, any. */
 wg_status wg__textsource_read(wg__textsource *s, char *to, size_t room, size_t *got, wg_error *err);
 /* Goes to a byte of the text. Plain files jump; gzip is inflated up to there, from its start where

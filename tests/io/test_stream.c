@@ -203,6 +203,28 @@ static void test_damage(void **state)
     }
 }
 
+/* A pipe is never read ahead: giving up does not wait for its other end. */
+static void test_pipe(void **state)
+{
+    (void)state;
+    int end[2];
+    char path[64];
+    assert_int_equal(pipe(end), 0);
+    assert_int_equal(write(end[1], "one\ntwo\n", 8), 8);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", end[0]);
+    wg_reader *r = open_reader(path, 4);
+    const char *text;
+    size_t length;
+    wg_error e;
+    WGT_OK(wg_reader_line(r, &text, &length, &e), &e);
+    assert_string_equal(text, "one");
+    wg_reader_place back = {0, 0};
+    WGT_STATUS(wg_reader_seek(r, back, &e), WG_EINVAL, &e);
+    wg_reader_close(r);
+    close(end[0]);
+    close(end[1]);
+}
+
 static wg_stream *open_stream(const char *const *source, const char *const *target, size_t n,
                               unsigned ahead)
 {
@@ -505,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_nfc),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_pipe),
         cmocka_unit_test(test_stream_places),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_paths),

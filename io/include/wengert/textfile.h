@@ -29,7 +29,8 @@ typedef struct wg_reader_options {
     unsigned max_ratio;       /* decompressed : compressed once 64 MiB are out; default 200 */
     wg_utf8_policy invalid_utf8;
     unsigned ahead;   /* blocks of 256 KiB of text that libuv's pool reads and inflates ahead; 0:
-                       * the calling thread reads (pipes that are typed into); at most 64 */
+                       * the calling thread reads, as it always does where the file is a pipe or a
+                       * terminal; at most 64 */
     bool nfc;         /* lines are brought to Unicode's normalisation form C */
     bool skip_sha256; /* wg_reader_sha256 is not wanted; saves its time */
 } wg_reader_options;
