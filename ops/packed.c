@@ -25,26 +25,6 @@ typedef struct pack_attr {
     uint32_t trans, layout;
 } pack_attr;
 
-extern const wg__panel_kernels wg__panels_base;
-#ifdef WG_HAVE_ISA_AVX2
-extern const wg__panel_kernels wg__panels_avx2;
-#endif
-#ifdef WG_HAVE_ISA_AVX512
-extern const wg__panel_kernels wg__panels_avx512;
-#endif
-
-const wg__panel_kernels *wg__panel_kernels_for(int isa)
-{
-#ifdef WG_HAVE_ISA_AVX512
-    if (isa >= WG_ISA_AVX512) return &wg__panels_avx512;
-#endif
-#ifdef WG_HAVE_ISA_AVX2
-    if (isa >= WG_ISA_AVX2) return &wg__panels_avx2;
-#endif
-    (void)isa;
-    return &wg__panels_base;
-}
-
 /* ---- pack ---- */
 
 static void op_sizes(const wg_shape *b, bool trans, int64_t *k, int64_t *n)
@@ -133,8 +113,8 @@ static const wg_op op_pack = {
 
 /* ---- product ---- */
 
-/* Inputs: a [..., K], panels [K, >= N], and what is added [..., N], if anything. The number of
- * columns is that of the output, which the pass gives. */
+/* Inputs: a [..., K] and panels [K, >= N]. The number of columns is that of the output, which the
+ * pass gives. */
 static wg_status product_infer(wg_infer *c)
 {
     return wg_infer_fail(c, WG_EINTERNAL, "is placed by a pass only");
@@ -154,7 +134,6 @@ static void panel_range(void *user, int64_t begin, int64_t end, int worker)
     if (last > p.n) last = p.n;
     p.panels += j * p.k;
     p.c += j;
-    if (p.add) p.add += j;
     p.n = last - j;
     r->kernels->product(&p);
 }
@@ -176,31 +155,6 @@ static bool rows_from(const wg_view *a, int axis, int64_t *rows, int64_t *stride
     return true;
 }
 
-/* What is added lies in rows as the output does, but for their distance; else it is added
- * afterwards, element by element. */
-static bool same_rows(const wg_view *v, int64_t n, int64_t *ld)
-{
-    int64_t rows;
-    if (v->shape.dim[v->shape.rank - 1] > 1 && v->stride[v->shape.rank - 1] != 1) return false;
-    if (!rows_from(v, 0, &rows, ld)) return false;
-    if (rows == 1) *ld = n;
-    return true;
-}
-
-static void add_strided(const wg_view *v, const wg_view *out)
-{
-    float *y = out->data;
-    int64_t total = wg_shape_count(&out->shape);
-    for (int64_t i = 0; i < total; i++) {
-        int64_t at = 0, rest = i;
-        for (int axis = v->shape.rank - 1; axis >= 0; axis--) {
-            at += rest % v->shape.dim[axis] * v->stride[axis];
-            rest /= v->shape.dim[axis];
-        }
-        y[i] += ((const float *)v->data)[at];
-    }
-}
-
 static wg_status product_kernel(wg_kernel *c)
 {
     const wg_view *a = &c->in[0], *out = &c->out[0];
@@ -214,7 +168,6 @@ static wg_status product_kernel(wg_kernel *c)
     p->a_column = a->stride[rank - 1];
     p->panels = c->in[1].data;
     p->ldc = p->n;
-    bool adds = c->n_in > 2 && same_rows(&c->in[2], p->n, &p->ldadd);
     int axis = 0;
     while (!rows_from(a, axis, &p->m, &p->a_row)) axis++;
     int64_t width = r.kernels->width, panels = (p->n + width - 1) / width;
@@ -228,10 +181,8 @@ static wg_status product_kernel(wg_kernel *c)
         }
         p->a = (const float *)a->data + at;
         p->c = (float *)out->data + done;
-        p->add = adds ? (const float *)c->in[2].data + done / p->n * p->ldadd : NULL;
         wg_parallel_for(c->threads, panels, grain, panel_range, &r);
     }
-    if (c->n_in > 2 && !adds) add_strided(&c->in[2], out);
     return WG_OK;
 }
 
@@ -240,11 +191,11 @@ static const wg_op op_product = {
     .name = "matmul_packed",
     .version = 1,
     .traits = WG_OP_PRODUCT | WG_OP_STRIDED | WG_OP_NO_GRADIENT,
-    .n_in = -1,
+    .n_in = 2,
     .n_out = 1,
     .infer = product_infer,
     .kernel = {product_kernel},
-    .doc = "y = a b, or a b + c, with b packed",
+    .doc = "y = a b, with b packed",
 };
 
 /* ---- which, and whether ---- */
@@ -285,6 +236,5 @@ bool wg__matmul_packing(const wg_type *a, const wg_type *b, const void *attr, in
     out->product = panels ? &op_product : &wg__op_matmul;
     memcpy(out->product_attr, &plain, sizeof plain);
     out->product_attr_size = sizeof plain;
-    out->adds = panels;
     return true;
 }

@@ -154,7 +154,7 @@ static wg_status product_one(const product_run *r, const matrix *a, const matrix
     int64_t lda = 0, ldb = 0;
     bool a_fits = blas_layout(a, &ta, &lda), b_fits = blas_layout(b, &tb, &ldb);
     if ((a_fits && b_fits) || k == 0) /* of no terms: zeros, and no operand is read */
-        return wg__gemm(dtype, ta, tb, m, n, k, a->data, lda, b->data, ldb, out, n,
+        return wg__gemm(r->c->isa, dtype, ta, tb, m, n, k, a->data, lda, b->data, ldb, out, n,
                         r->inner_threads, err);
     char *pa = workspace, *pb = workspace + panel_bytes(r->esize, k, m);
     int64_t im = a_fits ? m : PANEL, jn = b_fits ? n : PANEL;
@@ -164,10 +164,10 @@ static wg_status product_one(const product_run *r, const matrix *a, const matrix
         for (int64_t j = 0; j < n; j += jn) {
             int64_t nb = at_most(jn, n - j);
             if (!b_fits) pack(r->esize, b, 0, k, j, nb, pb);
-            wg_status status =
-                wg__gemm(dtype, a_fits && ta, b_fits && tb, mb, nb, k, a_fits ? a->data : pa,
-                         a_fits ? lda : k, b_fits ? b->data : pb, b_fits ? ldb : nb,
-                         out + (i * n + j) * (int64_t)r->esize, n, r->inner_threads, err);
+            wg_status status = wg__gemm(
+                r->c->isa, dtype, a_fits && ta, b_fits && tb, mb, nb, k, a_fits ? a->data : pa,
+                a_fits ? lda : k, b_fits ? b->data : pb, b_fits ? ldb : nb,
+                out + (i * n + j) * (int64_t)r->esize, n, r->inner_threads, err);
             if (status != WG_OK) return status;
         }
     }

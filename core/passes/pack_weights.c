@@ -4,13 +4,12 @@
  * constant of the loop asks its descriptor whether to pack it (wg_op.packing); where it does, the
  * packing is placed outside of every enclosing loop of which the weights are a constant, and handed
  * in as a constant of its own. A transposed product packs what it means, so that none is left in
- * the loop. A sum with what is computed elsewhere is made by the product, where it offers that.
+ * the loop.
  *
  * Runs after hoist and sink, which take products out of loops altogether, and before fusing. */
 #include <stddef.h>
 #include <string.h>
 
-#include "../builtin.h"
 #include "../graph.h"
 
 /* A scan that the pass is inside of: node `at` of g. */
@@ -141,23 +140,6 @@ static int32_t packed(level *l, int32_t v, const wg_packing *how)
     return p < 0 ? -1 : constant_slot(l, p);
 }
 
-/* The one sum that product value v goes into, with another value of its type; -1 = none. */
-static int32_t sum_with(const wg__graph *b, int32_t v, int32_t *other)
-{
-    int32_t at = -1;
-    if (b->values[v].watch || slot_of(b->out, b->n_out, v) >= 0) return -1;
-    for (int32_t i = 0; i < b->n_nodes; i++)
-        for (int j = 0; j < b->nodes[i].n_in; j++) {
-            if (!b->nodes[i].live || b->nodes[i].in[j] != v) continue;
-            if (at >= 0) return -1;
-            at = i;
-        }
-    if (at < 0 || b->nodes[at].op != &wg__op_add) return -1;
-    const wg__gnode *n = &b->nodes[at];
-    *other = n->in[n->in[0] == v];
-    return wg_shape_equal(&b->values[*other].type.shape, &b->values[v].type.shape) ? at : -1;
-}
-
 /* Rewrites product `which` of the body at l when its op packs. */
 static bool rewrite(level *l, int32_t which)
 {
@@ -173,23 +155,19 @@ static bool rewrite(level *l, int32_t which)
     if (!p.op->packing(&b->values[p.in[0]].type, &b->values[p.in[1]].type, p.attr,
                        uses_of(l, p.in[1]), l->g->isa, &how))
         return true;
-    int32_t in[3] = {p.in[0], packed(l, p.in[1], &how), -1};
+    int32_t in[2] = {p.in[0], packed(l, p.in[1], &how)};
     if (in[1] < 0) return false;
-    b = l->g->nodes[l->at].body;
-    int32_t v = p.first_out, sum = how.adds ? sum_with(b, v, &in[2]) : -1;
-    wg__gnode *made = wg__graph_add(b, how.product, in, sum >= 0 ? 3 : 2, how.product_attr,
-                                    how.product_attr_size, &b->values[v].type, 1);
+    wg__gnode *made = wg__graph_add(b, how.product, in, 2, how.product_attr, how.product_attr_size,
+                                    &b->values[p.first_out].type, 1);
     if (!made) return false;
-    const wg__gnode *where = &b->nodes[sum >= 0 ? sum : which];
     made->scope = p.scope;
     made->file = p.file;
     made->line = p.line;
-    int32_t from = where->first_out, to = made->first_out;
+    int32_t from = p.first_out, to = made->first_out;
     b->values[to].watch = b->values[from].watch;
     b->values[to].name = b->values[from].name;
     b->values[from].watch = NULL;
     b->nodes[which].live = 0;
-    if (sum >= 0) b->nodes[sum].live = 0;
     wg__graph_replace(b, from, to);
     return true;
 }

@@ -35,8 +35,8 @@ typedef float vec_aligned __attribute__((vector_size(VECTOR), may_alias));
 /* `rows` x `panels` panels; both are constants where this is called, so that the sums live in
  * registers. a_column is 1 but for operands of odd layout. */
 INLINE void tile(const int rows, const int panels, const float *restrict a, int64_t a_row,
-                 int64_t a_column, const float *restrict b, int64_t k, float *c, int64_t ldc,
-                 const float *add, int64_t ldadd)
+                 int64_t a_column, const float *restrict b, int64_t b_row, int64_t k, float *c,
+                 int64_t ldc, const float *add, int64_t ldadd)
 {
     vec sum[ROWS][4];
     const int vectors = 2 * panels;
@@ -48,7 +48,7 @@ INLINE void tile(const int rows, const int panels, const float *restrict a, int6
         vec right[4];
         UNROLL
         for (int v = 0; v < 2; v++) {
-            right[v] = *(const vec_aligned *)(b + p * WIDTH + v * LANES);
+            right[v] = *(const vec_unaligned *)(b + p * b_row + v * LANES);
             if (panels == 2) right[2 + v] = *(const vec_aligned *)(next + p * WIDTH + v * LANES);
         }
         UNROLL
@@ -67,12 +67,12 @@ INLINE void tile(const int rows, const int panels, const float *restrict a, int6
 }
 
 #define TILE(rows_, panels_) \
-    tile(rows_, panels_, a, p->a_row, unit ? 1 : p->a_column, b, p->k, c, ldc, add, ldadd)
+    tile(rows_, panels_, a, p->a_row, unit ? 1 : p->a_column, b, b_row, k, c, ldc, add, ldadd)
 
 /* One tile by its number of rows. */
 INLINE void tile_of(int rows, const int panels, const bool unit, const wg__panel_product *p,
-                    const float *a, const float *b, float *c, int64_t ldc, const float *add,
-                    int64_t ldadd)
+                    const float *a, const float *b, int64_t b_row, int64_t k, float *c, int64_t ldc,
+                    const float *add, int64_t ldadd)
 {
     if (panels == 2) {
         switch (rows) {
@@ -120,9 +120,9 @@ INLINE void column(const wg__panel_product *p, int64_t j, int64_t n, const int p
         const float *add = p->add ? p->add + i * p->ldadd + j : NULL;
         float *c = p->c + i * p->ldc + j;
         if (n == panels * WIDTH) {
-            tile_of(rows, panels, unit, p, a, b, c, p->ldc, add, p->ldadd);
+            tile_of(rows, panels, unit, p, a, b, WIDTH, p->k, c, p->ldc, add, p->ldadd);
         } else {
-            tile_of(rows, panels, unit, p, a, b, part, panels * WIDTH, NULL, 0);
+            tile_of(rows, panels, unit, p, a, b, WIDTH, p->k, part, panels * WIDTH, NULL, 0);
             for (int r = 0; r < rows; r++)
                 for (int64_t q = 0; q < n; q++)
                     c[r * p->ldc + q] =
@@ -150,6 +150,50 @@ static void product(const wg__panel_product *p)
     }
 }
 
+enum {
+    BLOCK = 8,    /* rows of b read side by side: as many streams as are fetched ahead */
+    STRIP = 1024, /* columns whose sums stay in the first-level cache meanwhile */
+};
+
+/* Columns j to end, which are whole panels, of BLOCK or fewer terms from p0 on. */
+static void direct_block(const wg__panel_product *p, const float *b, int64_t ldb, int64_t j,
+                         int64_t end, int64_t p0, int64_t terms)
+{
+    int64_t count = (p->m + ROWS - 1) / ROWS, least = p->m / count, more = p->m % count;
+    for (int64_t t = 0, i = 0; t < count; t++) {
+        int rows = (int)(least + (t < more));
+        const float *a = p->a + i * p->a_row + p0 * p->a_column;
+        for (int64_t q = j; q < end; q += WIDTH) {
+            float *c = p->c + i * p->ldc + q;
+            const float *add = p0 > 0 ? c : NULL;
+            if (terms == BLOCK)
+                tile_of(rows, 1, false, p, a, b + p0 * ldb + q, ldb, BLOCK, c, p->ldc, add, p->ldc);
+            else
+                tile_of(rows, 1, false, p, a, b + p0 * ldb + q, ldb, terms, c, p->ldc, add, p->ldc);
+        }
+        i += rows;
+    }
+}
+
+static void direct(const wg__panel_product *p, const float *b, int64_t ldb)
+{
+    int64_t whole = p->n / WIDTH * WIDTH;
+    for (int64_t j = 0; j < whole; j += STRIP) {
+        int64_t end = whole - j < STRIP ? whole : j + STRIP;
+        for (int64_t p0 = 0; p0 < p->k; p0 += BLOCK)
+            direct_block(p, b, ldb, j, end, p0, p->k - p0 < BLOCK ? p->k - p0 : BLOCK);
+    }
+    for (int64_t i = 0; i < p->m; i++)
+        for (int64_t q = whole; q < p->n; q++) p->c[i * p->ldc + q] = 0;
+    if (whole < p->n)
+        for (int64_t i = 0; i < p->m; i++)
+            for (int64_t l = 0; l < p->k; l++) {
+                float left = p->a[i * p->a_row + l * p->a_column];
+                for (int64_t q = whole; q < p->n; q++)
+                    p->c[i * p->ldc + q] += left * b[l * ldb + q];
+            }
+}
+
 static void pack(const float *b, int64_t row, int64_t column_, int64_t k, int64_t n, float *panel)
 {
     if (n < WIDTH) memset(panel, 0, (size_t)(k * WIDTH) * sizeof *panel);
@@ -171,4 +215,5 @@ static void pack(const float *b, int64_t row, int64_t column_, int64_t k, int64_
 #define TABLE CONCAT(wg__panels_, WG_ISA_NAME)
 
 extern const wg__panel_kernels TABLE;
-const wg__panel_kernels TABLE = {.width = WIDTH, .pack = pack, .product = product};
+const wg__panel_kernels TABLE = {
+    .width = WIDTH, .pack = pack, .product = product, .direct = direct};

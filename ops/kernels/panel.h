@@ -32,6 +32,9 @@ typedef struct wg__panel_kernels {
     /* c = a op(b) (+ add). Each element of c is one sum over p in order, whatever m, n and the
      * range of panels: the bits depend on the instruction set alone. */
     void (*product)(const wg__panel_product *p);
+    /* c = a b with b as it is, rows of n elements ldb apart (panels and add are not read): every
+     * element of b is read once, in a few long streams. For few rows. */
+    void (*direct)(const wg__panel_product *p, const float *b, int64_t ldb);
 } wg__panel_kernels;
 
 const wg__panel_kernels *wg__panel_kernels_for(int isa);

@@ -72,6 +72,31 @@ static void check_kernel(const wg__panel_kernels *kernels, const sample *s, wg_r
     p.n = s->n - last;
     kernels->product(&p);
     assert_true(c[(s->m - 1) * ldc + s->n - 1] == whole);
+    /* With b in place: the same sums in the same order. */
+    if (!s->trans && !s->add) {
+        float *whole_c = wg_malloc((size_t)(s->m * ldc) * sizeof *whole_c);
+        assert_non_null(whole_c);
+        p = (wg__panel_product){.m = s->m,
+                                .n = s->n,
+                                .k = s->k,
+                                .a = a,
+                                .a_row = s->a_row,
+                                .a_column = s->a_column,
+                                .c = whole_c,
+                                .ldc = ldc};
+        for (int64_t i = 0; i < s->m * ldc; i++) whole_c[i] = 77;
+        kernels->direct(&p, b, s->n);
+        for (int64_t i = 0; i < s->m; i++)
+            for (int64_t j = 0; j < ldc; j++) {
+                double size = j < s->n ? 0 : 1;
+                for (int64_t l = 0; l < s->k && j < s->n; l++)
+                    size +=
+                        fabs((double)a[i * s->a_row + l * s->a_column] * (double)b[l * s->n + j]);
+                WGT_NEAR(whole_c[i * ldc + j], c[i * ldc + j],
+                         2 * (double)s->k * 0x1p-24 * size * (j < s->n));
+            }
+        wg_free(whole_c);
+    }
     wg_free(a);
     wg_free(b);
     wg_free(c);
@@ -94,11 +119,51 @@ static void test_kernels(void **state)
                     int64_t n = ns[i], k = ks[j];
                     sample s = {m, n, k, k + (m & 1), 1, (m + n) & 1, (m + n + k) & 1};
                     check_kernel(kernels, &s, &rng);
+                    sample plain = {m, n, k, k, 1, false, false};
+                    check_kernel(kernels, &plain, &rng);
                     sample odd = {m, n, k, 1, m + 2, n & 1, k & 1};
                     check_kernel(kernels, &odd, &rng);
                 }
         sample large = {50, 150, 1100, 1100, 1, true, false};
         check_kernel(kernels, &large, &rng);
+    }
+}
+
+/* ---- who makes a product ---- */
+
+/* One shape of each rule of gemm.c, at every instruction set, by 1 and 3 threads. */
+static void test_every_choice(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t m, n, k;
+        bool ta, tb;
+    } shape[] = {{2, 1040, 1100, false, false}, {7, 1027, 1030, false, false},
+                 {8, 4096, 256, false, false},  {5, 512, 200, false, false},
+                 {70, 512, 140, false, false},  {100, 300, 250, false, false},
+                 {128, 700, 100, true, false},  {512, 96, 700, true, false},
+                 {330, 512, 130, true, false},  {20, 330, 200, false, true}};
+    for (size_t s = 0; s < sizeof shape / sizeof *shape; s++) {
+        int64_t m = shape[s].m, n = shape[s].n, k = shape[s].k;
+        bool ta = shape[s].ta, tb = shape[s].tb;
+        bench b;
+        bench_open(&b);
+        wg_var x = bench_normal(&b, WG_F32, ta ? WG_SHAPE(k, m) : WG_SHAPE(m, k));
+        wg_var w = bench_normal(&b, WG_F32, tb ? WG_SHAPE(n, k) : WG_SHAPE(k, n));
+        wg_var out[2] = {wg_matmul_t(x, w, ta, tb),
+                         wg_matmul_t(wg_cast(x, WG_F64), wg_cast(w, WG_F64), ta, tb)};
+        for (int isa = 0; isa <= (int)wg_isa_best(); isa++)
+            for (int threads = 1; threads <= 3; threads += 2) {
+                wg_compile_options o = {.size = sizeof o, .threads = threads, .isa = isa + 1};
+                wg_program *p;
+                WGT_OK(wg_compile(out, 2, &o, &p, &b.err), &b.err);
+                WGT_OK(wg_program_run(p, &b.err), &b.err);
+                const wg_tensor *y = wg_program_output(p, 0), *z = wg_program_output(p, 1);
+                for (int64_t i = 0; i < m * n; i++)
+                    WGT_NEAR(wg_tensor_get(y, i), wg_tensor_get(z, i), 2e-5 * sqrt((double)k));
+                wg_program_free(p);
+            }
+        bench_close(&b);
     }
 }
 
@@ -349,6 +414,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_every_choice),
         cmocka_unit_test(test_loops),
         cmocka_unit_test(test_short_loops_do_not_pack),
         cmocka_unit_test(test_packed_outside_of_both_loops),

@@ -126,7 +126,6 @@ typedef struct wg_packing {
     wg_type packed;
     unsigned char pack_attr[32], product_attr[32];
     size_t pack_attr_size, product_attr_size;
-    bool adds; /* product takes a third operand, of its result's type, and adds it */
 } wg_packing;
 
 /* The loop over one block of a map for a dtype (of the inputs) and an instruction set (wg_isa). */
