@@ -84,7 +84,32 @@ bool wg__utf8_surely_nfc(const char *text, size_t size)
     return most < 0xCC;
 }
 
-bool wg__utf8_nfc(wg__buf *out, const char *text, size_t size)
+/* May the text be cut before this character, so that both parts can be normalised by themselves?
+ * Not where it may combine with what stands before it: marks, and vowels and finals of Hangul. */
+static bool starts_anew(const char *text, size_t size)
+{
+    utf8proc_int32_t code;
+    if (!((unsigned char)*text & 0x80)) return true;
+    if (utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size, &code) <= 0)
+        return true;
+    utf8proc_category_t category = utf8proc_category(code);
+    return category != UTF8PROC_CATEGORY_MN && category != UTF8PROC_CATEGORY_MC &&
+           category != UTF8PROC_CATEGORY_ME && !(code >= 0x1160 && code <= 0x11ff);
+}
+
+/* How much of the text to normalise at once. utf8proc sorts runs of marks in time that grows with
+ * their square: a run of more than 4,096 bytes, which no writing has, is cut. */
+static size_t portion(const char *text, size_t size)
+{
+    const size_t least = 512, most = 4096;
+    for (size_t at = least; at < size; at++) {
+        if (((unsigned char)text[at] & 0xc0) == 0x80) continue;
+        if (at >= most || starts_anew(text + at, size - at)) return at;
+    }
+    return size;
+}
+
+static bool add_nfc(wg__buf *out, const char *text, size_t size)
 {
     const utf8proc_option_t form = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
     const utf8proc_uint8_t *from = (const utf8proc_uint8_t *)text;
@@ -95,7 +120,19 @@ bool wg__utf8_nfc(wg__buf *out, const char *text, size_t size)
     if (!code) return false;
     n = utf8proc_decompose(from, (utf8proc_ssize_t)size, code, n, form);
     if (n >= 0) n = utf8proc_reencode(code, n, form); /* in place; ends with a NUL */
-    if (n >= 0) wg__buf_add(out, code, (size_t)n + 1);
+    if (n >= 0) wg__buf_add(out, code, (size_t)n);
     wg_free(code);
     return n >= 0 && !out->failed;
+}
+
+bool wg__utf8_nfc(wg__buf *out, const char *text, size_t size)
+{
+    while (size) {
+        size_t n = portion(text, size);
+        if (!add_nfc(out, text, n)) return false;
+        text += n;
+        size -= n;
+    }
+    wg__buf_add(out, "", 1);
+    return !out->failed;
 }

@@ -48,6 +48,7 @@
 #include <wengert/subword.h>
 #include <wengert/tensorfile.h>
 #include <wengert/textfile.h>
+#include <wengert/tokenize.h>
 #include <wengert/vocab.h>
 
 #endif

@@ -14,12 +14,14 @@
 #define WGT_FUZZ_STREAM fuzz_stream
 #define WGT_FUZZ_SUBWORD fuzz_subword
 #define WGT_FUZZ_TEXT fuzz_text
+#define WGT_FUZZ_TOKENIZE fuzz_tokenize
 #define WGT_FUZZ_VOCAB fuzz_vocab
 #include "../fuzz/fuzz_npz.c"
 #include "../fuzz/fuzz_safetensors.c"
 #include "../fuzz/fuzz_stream.c"
 #include "../fuzz/fuzz_subword.c"
 #include "../fuzz/fuzz_text.c"
+#include "../fuzz/fuzz_tokenize.c"
 #include "../fuzz/fuzz_vocab.c"
 
 typedef int (*target)(const uint8_t *, size_t);
@@ -177,12 +179,23 @@ static void test_stream(void **state)
     }
 }
 
+static void test_tokenize(void **state)
+{
+    (void)state;
+    for (char way = 0; way < 32; way += 9) {
+        char text[] =
+            "?Mr. O'Neil's \"dogs\" (3,000) \xE2\x80\x9Ex\xE2\x80\x9C a\xCC\x88 &amp; ... d'un?";
+        text[0] = way;
+        mutate(fuzz_tokenize, text, sizeof text - 1, 5000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_npz),         cmocka_unit_test(test_text),
         cmocka_unit_test(test_vocab),       cmocka_unit_test(test_subword),
         cmocka_unit_test(test_safetensors), cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_seeds)};
+        cmocka_unit_test(test_tokenize),    cmocka_unit_test(test_seeds)};
     return cmocka_run_group_tests(tests, io_setup, io_teardown);
 }
