@@ -97,7 +97,7 @@ static int begin(translate_training *t, translate_file file, const translate_sco
                            ? WG_OK
                            : wg_error_set(&err, WG_ENOMEM, "%s: %s", path, wg_strerror(WG_ENOMEM));
     if (!status) status = wg_state_new(&state, &err);
-    if (!status) status = translate_model_put(t->model, state, &err);
+    if (!status) status = wg_translator_model_put(t->model, state, &err);
     if (!status && file == TRANSLATE_LAST) status = put_all(t, state, &err);
     if (!status)
         status =

@@ -187,9 +187,9 @@ static int new_model(translate_training *t)
         status = translate_data_vocab(t->args, &t->data, subwords, config.tie == WG_TIE_ALL, vocab);
     if (status != CLI_FINE)
         wg_subwords_free(subwords);
-    else if (translate_model_new(config, vocab[0], vocab[1], subwords,
-                                 cli_flag(t->args, "lowercase"), (uint64_t)cli_int(t->args, "seed"),
-                                 &t->model, &err))
+    else if (wg_translator_model_new(config, vocab[0], vocab[1], subwords,
+                                     cli_flag(t->args, "lowercase"),
+                                     (uint64_t)cli_int(t->args, "seed"), &t->model, &err))
         status = cli_fail(&err);
     free_hypers(hypers, config.n_hypers);
     return status;
@@ -203,7 +203,7 @@ static int old_model(translate_training *t, wg_state **state, char *path, size_t
         return cli_error("--resume: %s is not there, so there is nothing to go on from; begin "
                          "anew, in another directory or after removing this one",
                          path);
-    if (wg_state_load(path, state, &err) || translate_model_take(*state, path, &t->model, &err))
+    if (wg_state_load(path, state, &err) || wg_translator_model_take(*state, path, &t->model, &err))
         return cli_fail(&err);
     return translate_check_same(t->args, &t->data, t->model, path);
 }
@@ -294,7 +294,7 @@ static void free_training(translate_training *t)
     wg_decoder_free(t->decoder);
     wg_trainer_free(t->trainer);
     wg_optimizer_free(t->optimizer);
-    translate_model_free(t->model);
+    wg_translator_model_free(t->model);
     translate_data_free(&t->data);
 }
 

@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 set(WENGERT_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/wengert)
 set(WENGERT_PLUGIN_DIR ${CMAKE_INSTALL_LIBDIR}/wengert/plugins)
 
-foreach(layer IN ITEMS core ops models io)
+foreach(layer IN ITEMS core ops models io serve)
     if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/${layer}/include)
         install(DIRECTORY ${PROJECT_SOURCE_DIR}/${layer}/include/
                 DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")

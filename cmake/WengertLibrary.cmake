@@ -5,9 +5,10 @@ set(WENGERT_INCLUDE_core core)
 set(WENGERT_INCLUDE_ops core ops)
 set(WENGERT_INCLUDE_models core ops models)
 set(WENGERT_INCLUDE_io core io)
+set(WENGERT_INCLUDE_serve core ops models io serve)
 
 set(WENGERT_PUBLIC_INCLUDES ${WENGERT_GENERATED_DIR})
-foreach(layer IN ITEMS core ops models io)
+foreach(layer IN ITEMS core ops models io serve)
     list(APPEND WENGERT_PUBLIC_INCLUDES ${PROJECT_SOURCE_DIR}/${layer}/include)
 endforeach()
 
@@ -43,7 +44,7 @@ function(wengert_objects target layer)
     set(WENGERT_OBJECTS ${WENGERT_OBJECTS} $<TARGET_OBJECTS:${target}> PARENT_SCOPE)
 endfunction()
 
-foreach(layer IN ITEMS core ops models io)
+foreach(layer IN ITEMS core ops models io serve)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${layer}/*.c
          ${PROJECT_SOURCE_DIR}/${layer}/passes/*.c ${PROJECT_SOURCE_DIR}/${layer}/cells/*.c)
     if(sources)

@@ -4,7 +4,7 @@
 wengert_pkg(CMOCKA cmocka)
 
 set(private_includes ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests/support)
-foreach(layer IN ITEMS core ops models io)
+foreach(layer IN ITEMS core ops models io serve)
     list(APPEND private_includes ${PROJECT_SOURCE_DIR}/${layer})
 endforeach()
 

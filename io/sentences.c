@@ -68,6 +68,19 @@ static bool add_line(gathering *g, const wg_vocab *vocab, const char *text, size
     return true;
 }
 
+static bool add_text(gathering *g, const wg_vocab *vocab, bool lowercase, const char *text,
+                     size_t length)
+{
+    if (lowercase) {
+        g->lower.size = 0;
+        wg__utf8_lower(&g->lower, text, length);
+        if (g->lower.failed) return false;
+        text = g->lower.data ? g->lower.data : "";
+        length = g->lower.size;
+    }
+    return add_line(g, vocab, text, length);
+}
+
 static wg_status gather(gathering *g, wg_reader *reader, const wg_vocab *vocab, bool lowercase,
                         int64_t most, int64_t most_words, wg_error *err)
 {
@@ -79,14 +92,7 @@ static wg_status gather(gathering *g, wg_reader *reader, const wg_vocab *vocab, 
         if (status) return g->s->n > 0 ? WG_OK : status;
         if (!text) break;
         if (g->s->n == 0) g->s->first_line = wg_reader_get_stats(reader).lines;
-        if (lowercase) {
-            g->lower.size = 0;
-            wg__utf8_lower(&g->lower, text, length);
-            if (g->lower.failed) return no_memory(err);
-            text = g->lower.data ? g->lower.data : "";
-            length = g->lower.size;
-        }
-        if (!add_line(g, vocab, text, length)) return no_memory(err);
+        if (!add_text(g, vocab, lowercase, text, length)) return no_memory(err);
     }
     return WG_OK;
 }
@@ -103,23 +109,40 @@ static wg_status settle(gathering *g, wg_error *err)
     return WG_OK;
 }
 
+/* Ends the gathering, well or not. */
+static wg_status finish(gathering *g, wg_status status, wg_sentences **out, wg_error *err)
+{
+    if (!status) status = settle(g, err);
+    wg__buf_free(&g->text);
+    wg__buf_free(&g->lower);
+    wg_free(g->offset);
+    if (status)
+        wg_sentences_free(g->s);
+    else
+        *out = g->s;
+    return status;
+}
+
 wg_status wg_sentences_read(wg_reader *reader, const wg_vocab *vocab, bool lowercase, int64_t most,
                             int64_t most_words, wg_sentences **out, wg_error *err)
 {
     *out = NULL;
     gathering g = {.s = wg_calloc(1, sizeof *g.s)};
     if (!g.s) return no_memory(err);
-    wg_status status = gather(&g, reader, vocab, lowercase, most, most_words, err);
-    if (!status) status = settle(&g, err);
-    wg__buf_free(&g.text);
-    wg__buf_free(&g.lower);
-    wg_free(g.offset);
-    if (status) {
-        wg_sentences_free(g.s);
-        return status;
-    }
-    *out = g.s;
-    return WG_OK;
+    return finish(&g, gather(&g, reader, vocab, lowercase, most, most_words, err), out, err);
+}
+
+wg_status wg_sentences_make(const char *const *lines, int64_t n, const wg_vocab *vocab,
+                            bool lowercase, wg_sentences **out, wg_error *err)
+{
+    *out = NULL;
+    gathering g = {.s = wg_calloc(1, sizeof *g.s)};
+    if (!g.s) return no_memory(err);
+    wg_status status = WG_OK;
+    g.s->first_line = 1;
+    for (int64_t i = 0; i < n && !status; i++)
+        if (!add_text(&g, vocab, lowercase, lines[i], strlen(lines[i]))) status = no_memory(err);
+    return finish(&g, status, out, err);
 }
 
 wg_status wg_sentences_pairs(const wg_sentences *s, const wg_vocab *vocab, wg_pairs **out,

@@ -25,7 +25,7 @@ fi
 
 if [ $# -eq 0 ]; then
     # shellcheck disable=SC2046 # no file name here holds spaces
-    set -- $(find core ops models io cli tests examples -name '*.[ch]' -type f | LC_ALL=C sort)
+    set -- $(find core ops models io serve cli tests examples -name '*.[ch]' -type f | LC_ALL=C sort)
 fi
 if [ $fix = yes ]; then
     exec "$formatter" -i "$@"

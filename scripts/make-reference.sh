@@ -14,7 +14,7 @@ export LC_ALL=C
 # No pages: what serves the other headers (export.h), and the list of functions that plugins are
 # handed (host_api.h), which plugin.h explains.
 headers() {
-    for layer in core ops models io; do
+    for layer in core ops models io serve; do
         find $layer/include/wengert -name '*.h' ! -name host_api.h ! -name export.h | sort
         [ $layer != core ] || echo core/version.h.in
     done
@@ -24,7 +24,7 @@ headers() {
     echo "# Reference"
     echo
     echo "Made by \`scripts/make-reference.sh\` from the public headers. \`<wengert.h>\` includes all of them."
-    for layer in core ops models io; do
+    for layer in core ops models io serve; do
         printf '\n## %s\n\n' "$layer"
         headers | grep "^$layer/" | while read -r header; do
             name=$(basename "$header" .in)

@@ -51,4 +51,7 @@
 #include <wengert/tokenize.h>
 #include <wengert/vocab.h>
 
+#include <wengert/translator.h>
+#include <wengert/translator_model.h>
+
 #endif

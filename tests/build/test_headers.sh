@@ -15,7 +15,7 @@ if printf 'int main() { return 0; }\n' | "$cc" -x c++ -fsyntax-only - 2>/dev/nul
     languages="c c++"
 fi
 
-headers=$(cd "$work" && for layer in core ops models io; do
+headers=$(cd "$work" && for layer in core ops models io serve; do
     find "$OLDPWD/$layer/include" -name '*.h' 2>/dev/null | sed 's,.*/include/,,'
 done)
 for language in $languages; do

@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 status=0
 
 mkdir -p "$work/models/include/wengert"
-for layer in core ops models io; do
+for layer in core ops models io serve; do
     mkdir -p "$work/$layer/include/wengert"
     echo '/* public */' >"$work/$layer/include/wengert/$layer.h"
     echo '/* private */' >"$work/$layer/private.h"

@@ -29,6 +29,9 @@ typedef struct wg_sentences {
 WG_API wg_status wg_sentences_read(wg_reader *reader, const wg_vocab *vocab, bool lowercase,
                                    int64_t most, int64_t most_words, wg_sentences **out,
                                    wg_error *err);
+/* The same of lines in memory; first_line is 1. */
+WG_API wg_status wg_sentences_make(const char *const *lines, int64_t n, const wg_vocab *vocab,
+                                   bool lowercase, wg_sentences **out, wg_error *err);
 WG_API void wg_sentences_free(wg_sentences *sentences);
 
 /* The sentences that have words, as one-sided pairs for a batcher: pairs->line[k] is the index of

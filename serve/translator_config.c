@@ -1,10 +1,12 @@
 /* The network's configuration as JSON and back: one table of fields, so that the two directions
  * cannot disagree. */
-#include "translate_model.h"
+#include "translator_config.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <wengert/memory.h>
 
 typedef enum field_kind { FIELD_INT64, FIELD_INT, FIELD_BOOL, FIELD_NUMBER } field_kind;
 
@@ -46,7 +48,7 @@ static cJSON *add_field(cJSON *object, const wg_seq2seq_config *config, const fi
     return NULL;
 }
 
-cJSON *translate_config_json(const wg_seq2seq_config *config)
+cJSON *wg__translator_config_json(const wg_seq2seq_config *config)
 {
     cJSON *object = cJSON_CreateObject();
     bool good =
@@ -109,8 +111,9 @@ static wg_status take_hypers(const cJSON *object, const char *path, wg_seq2seq_c
     return WG_OK;
 }
 
-wg_status translate_config_parse(const cJSON *object, const char *path, wg_seq2seq_config *config,
-                                 wg_hyper_value **hypers, wg_error *err)
+wg_status wg__translator_config_parse(const cJSON *object, const char *path,
+                                      wg_seq2seq_config *config, wg_hyper_value **hypers,
+                                      wg_error *err)
 {
     wg_error why = {0};
     *config = (wg_seq2seq_config){.size = sizeof *config};

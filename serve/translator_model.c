@@ -1,6 +1,8 @@
 /* The model file: members put together and taken apart. A file comes from anywhere, so everything
  * that it says is checked against everything else before memory is taken by its word. */
-#include "translate_model.h"
+#include <wengert/translator_model.h>
+
+#include <cjson/cJSON.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +11,8 @@
 
 #include <wengert/memory.h>
 #include <wengert/statefile.h>
+
+#include "translator_config.h"
 
 #define FORMAT_NAME "wengert.translator"
 #define PARAMETER "model/" /* before the names of parameters */
@@ -20,7 +24,7 @@ static wg_status no_memory(wg_error *err)
     return wg_error_set(err, WG_ENOMEM, "translator: out of memory");
 }
 
-void translate_model_free(translate_model *model)
+void wg_translator_model_free(wg_translator_model *model)
 {
     if (!model) return;
     wg_seq2seq_free(model->net);
@@ -33,10 +37,10 @@ void translate_model_free(translate_model *model)
 }
 
 /* A model that holds the vocabularies and nothing else yet. */
-static translate_model *begin(wg_vocab *source, wg_vocab *target, wg_subwords *subwords,
-                              bool lowercase)
+static wg_translator_model *begin(wg_vocab *source, wg_vocab *target, wg_subwords *subwords,
+                                  bool lowercase)
 {
-    translate_model *model = wg_calloc(1, sizeof *model);
+    wg_translator_model *model = wg_calloc(1, sizeof *model);
     if (!model) {
         if (target != source) wg_vocab_free(target);
         wg_vocab_free(source);
@@ -50,20 +54,19 @@ static translate_model *begin(wg_vocab *source, wg_vocab *target, wg_subwords *s
     return model;
 }
 
-static wg_status declare(translate_model *model, const wg_seq2seq_config *config, wg_error *err)
+static wg_status declare(wg_translator_model *model, const wg_seq2seq_config *config, wg_error *err)
 {
     wg_status status = wg_params_new(WG_F32, &model->params, err);
     return status ? status : wg_seq2seq_new(model->params, config, &model->net, err);
 }
 
-static bool describe(translate_model *model)
+static bool describe(wg_translator_model *model)
 {
     model->config = cJSON_CreateObject();
     if (!cJSON_AddStringToObject(model->config, "format", FORMAT_NAME) ||
-        !cJSON_AddNumberToObject(model->config, "format_version",
-                                 model->subwords ? TRANSLATE_FORMAT_VERSION : 1))
+        !cJSON_AddNumberToObject(model->config, "format_version", model->subwords ? 2 : 1))
         return false;
-    cJSON *net = translate_config_json(wg_seq2seq_get_config(model->net));
+    cJSON *net = wg__translator_config_json(wg_seq2seq_get_config(model->net));
     if (!net || !cJSON_AddItemToObject(model->config, "model", net)) {
         cJSON_Delete(net);
         return false;
@@ -73,12 +76,12 @@ static bool describe(translate_model *model)
            (!model->subwords || cJSON_AddTrueToObject(text, "subwords"));
 }
 
-wg_status translate_model_new(wg_seq2seq_config config, wg_vocab *source, wg_vocab *target,
-                              wg_subwords *subwords, bool lowercase, uint64_t seed,
-                              translate_model **out, wg_error *err)
+wg_status wg_translator_model_new(wg_seq2seq_config config, wg_vocab *source, wg_vocab *target,
+                                  wg_subwords *subwords, bool lowercase, uint64_t seed,
+                                  wg_translator_model **out, wg_error *err)
 {
     *out = NULL;
-    translate_model *model = begin(source, target, subwords, lowercase);
+    wg_translator_model *model = begin(source, target, subwords, lowercase);
     if (!model) return no_memory(err);
     config.source_vocab = wg_vocab_size(source);
     config.target_vocab = wg_vocab_size(target);
@@ -86,7 +89,7 @@ wg_status translate_model_new(wg_seq2seq_config config, wg_vocab *source, wg_voc
     if (!status) status = wg_params_init(model->params, seed, err);
     if (!status && !describe(model)) status = no_memory(err);
     if (status) {
-        translate_model_free(model);
+        wg_translator_model_free(model);
         return status;
     }
     *out = model;
@@ -115,7 +118,7 @@ static wg_status put_subwords(const wg_subwords *subwords, wg_state *state, wg_e
     return status;
 }
 
-wg_status translate_model_put(const translate_model *model, wg_state *state, wg_error *err)
+wg_status wg_translator_model_put(const wg_translator_model *model, wg_state *state, wg_error *err)
 {
     char *json = cJSON_Print(model->config);
     if (!json) return no_memory(err);
@@ -151,11 +154,11 @@ static wg_status parse_config(const wg_state *state, const char *path, cJSON **o
                             path, cJSON_IsString(format) ? format->valuestring : "nothing");
     if (!cJSON_IsNumber(version) || version->valuedouble < 1)
         return wg_error_set(err, WG_EFORMAT, "%s: config.json has no format_version", path);
-    if (version->valuedouble > TRANSLATE_FORMAT_VERSION)
+    if (version->valuedouble > WG_TRANSLATOR_FORMAT_VERSION)
         return wg_error_set(err, WG_EVERSION,
                             "%s was written by a newer wengert: its format_version is %g, this one "
                             "reads up to %d",
-                            path, version->valuedouble, TRANSLATE_FORMAT_VERSION);
+                            path, version->valuedouble, WG_TRANSLATOR_FORMAT_VERSION);
     return WG_OK;
 }
 
@@ -187,9 +190,29 @@ static wg_status take_subwords(const wg_state *state, const char *path, wg_subwo
     return wg_subwords_parse(where, text, length, out, err);
 }
 
+static wg_status take_raw(const cJSON *text, const char *path, wg_translator_raw *raw,
+                          wg_error *err)
+{
+    static const char *const key[2] = {"source", "target"};
+    const cJSON *object = cJSON_GetObjectItemCaseSensitive(text, "raw");
+    if (!object) return WG_OK;
+    raw->used = true;
+    raw->escape = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "escape"));
+    for (int side = 0; side < 2; side++) {
+        const char *name =
+            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key[side]));
+        if (!name || strlen(name) >= sizeof raw->language[side])
+            return wg_error_set(err, WG_EFORMAT,
+                                "%s: config.json: text.raw.%s is no name of a language", path,
+                                key[side]);
+        strcpy(raw->language[side], name);
+    }
+    return WG_OK;
+}
+
 /* Is there a float tensor of the right shape for each parameter? Asked before the arenas are made:
  * sizes in config.json are then known to be those of the file. */
-static wg_status check_tensors(const translate_model *model, const wg_state *state,
+static wg_status check_tensors(const wg_translator_model *model, const wg_state *state,
                                const char *path, wg_error *err)
 {
     for (int i = 0; i < wg_params_count(model->params); i++) {
@@ -209,7 +232,7 @@ static wg_status check_tensors(const translate_model *model, const wg_state *sta
     return WG_OK;
 }
 
-static wg_status copy_tensors(translate_model *model, const wg_state *state, wg_error *err)
+static wg_status copy_tensors(wg_translator_model *model, const wg_state *state, wg_error *err)
 {
     wg_status status = wg_params_init(model->params, 0, err);
     for (int i = 0; i < wg_params_count(model->params) && !status; i++) {
@@ -222,7 +245,7 @@ static wg_status copy_tensors(translate_model *model, const wg_state *state, wg_
 }
 
 /* Is the cell of the file there, and does it still mean the same? */
-static wg_status check_cell(const translate_model *model, const char *name, const char *path,
+static wg_status check_cell(const wg_translator_model *model, const char *name, const char *path,
                             wg_error *err)
 {
     const wg_cell *cell = wg_find_cell(name);
@@ -241,13 +264,13 @@ static wg_status check_cell(const translate_model *model, const char *name, cons
     return WG_OK;
 }
 
-static wg_status build(translate_model *model, const wg_state *state, const char *path,
+static wg_status build(wg_translator_model *model, const wg_state *state, const char *path,
                        wg_error *err)
 {
     wg_seq2seq_config config;
     wg_hyper_value *hypers = NULL;
     wg_error why = {0};
-    wg_status status = translate_config_parse(
+    wg_status status = wg__translator_config_parse(
         cJSON_GetObjectItemCaseSensitive(model->config, "model"), path, &config, &hypers, err);
     if (!status) status = check_cell(model, config.cell, path, err);
     if (!status)
@@ -266,40 +289,41 @@ static wg_status build(translate_model *model, const wg_state *state, const char
     model->lowercase = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "lowercase"));
     if (!status && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "subwords")))
         status = take_subwords(state, path, &model->subwords, err);
+    if (!status) status = take_raw(text, path, &model->raw, err);
     wg_free(hypers);
     return status;
 }
 
-wg_status translate_model_take(const wg_state *state, const char *path, translate_model **out,
-                               wg_error *err)
+wg_status wg_translator_model_take(const wg_state *state, const char *path,
+                                   wg_translator_model **out, wg_error *err)
 {
     *out = NULL;
-    translate_model *model = begin(NULL, NULL, NULL, false);
+    wg_translator_model *model = begin(NULL, NULL, NULL, false);
     if (!model) return no_memory(err);
     wg_status status = parse_config(state, path, &model->config, err);
     if (!status) status = build(model, state, path, err);
     if (status) {
-        translate_model_free(model);
+        wg_translator_model_free(model);
         return status;
     }
     *out = model;
     return WG_OK;
 }
 
-wg_status translate_model_load(const char *path, translate_model **out, wg_error *err)
+wg_status wg_translator_model_load(const char *path, wg_translator_model **out, wg_error *err)
 {
     struct stat info;
     char inside[4096];
     wg_state *state = NULL;
     *out = NULL;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        int n = snprintf(inside, sizeof inside, "%s/" TRANSLATE_MODEL_NAME, path);
+        int n = snprintf(inside, sizeof inside, "%s/" WG_TRANSLATOR_FILE, path);
         if (n < 0 || (size_t)n >= sizeof inside)
             return wg_error_set(err, WG_ELIMIT, "%.200s...: the path is too long", path);
         path = inside;
     }
     wg_status status = wg_state_load(path, &state, err);
-    if (!status) status = translate_model_take(state, path, out, err);
+    if (!status) status = wg_translator_model_take(state, path, out, err);
     wg_state_free(state);
     return status;
 }
