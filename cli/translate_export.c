@@ -128,9 +128,12 @@ const cli_command cli_command_translate_export = {
     .options = options,
     .examples =
         (const cli_example[]){
-            {"Serve a model trained on lower-cased, tokenised text",
+            {"Write a file for serving", "wengert translate export -m model --source-language en "
+                                         "--target-language de -o x.npz"},
+            {"The same of a model trained on lower-cased, tokenised text",
              "wengert translate export --model model --source-language en \\\n"
-             "    --target-language de --lowercase --licence CC-BY-4.0 --out en-de.npz && \\\n"
+             "    --target-language de --lowercase --licence CC-BY-4.0 --out en-de.npz"},
+            {"Translate raw text with it",
              "echo \"A man's dog is running.\" | wengert translate run --model en-de.npz"},
             {0}},
     .run = translate_export};

@@ -3,7 +3,7 @@
 set -u
 cd "${WENGERT_SOURCE_DIR:?}" || exit 2
 cc=${WENGERT_CC:-cc}
-includes="-Icore/include -Iops/include -Imodels/include -Iio/include -I${WENGERT_BUILD_DIR:?}/generated"
+includes="-Icore/include -Iops/include -Imodels/include -Iio/include -Iserve/include -I${WENGERT_BUILD_DIR:?}/generated"
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 status=0

@@ -91,7 +91,7 @@ includes core ops models io serve cli examples tests | while read -r place heade
     esac
 done
 if grep -ln '<uv.h>' core/include/wengert/*.h ops/include/wengert/*.h models/include/wengert/*.h \
-    io/include/wengert/*.h 2>/dev/null | grep -v '/uv\.h$' >&2; then
+    io/include/wengert/*.h serve/include/wengert/*.h 2>/dev/null | grep -v '/uv\.h$' >&2; then
     bad "libuv's types belong to <wengert/uv.h> alone"
 fi
 

@@ -17,7 +17,7 @@ if grep -vE '^wg_[a-z0-9]' "$work/exported"; then
 fi
 
 # Declarations: comments and preprocessor lines go, then each statement with WG_API gives its name.
-find core/include ops/include models/include io/include "$WENGERT_BUILD_DIR/generated/wengert" \
+find core/include ops/include models/include io/include serve/include "$WENGERT_BUILD_DIR/generated/wengert" \
     -name '*.h' ! -name export.h | LC_ALL=C sort | while IFS= read -r header; do
     sed 's,//.*,,' "$header" | awk '
         { text = text $0 "\n" }

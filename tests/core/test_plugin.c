@@ -114,9 +114,9 @@ static bool compile(const char *name, const char *source)
     put_file(path, source, strlen(source));
     snprintf(command, sizeof command,
              "cc -fPIC -shared -I'%s/core/include' -I'%s/ops/include' -I'%s/models/include' "
-             "-I'%s/io/include' -I'%s/generated' -o '%s/%s.so' '%s'",
-             WGT_SOURCE_DIR, WGT_SOURCE_DIR, WGT_SOURCE_DIR, WGT_SOURCE_DIR, WGT_BUILD_DIR, dir,
-             name, path);
+             "-I'%s/io/include' -I'%s/serve/include' -I'%s/generated' -o '%s/%s.so' '%s'",
+             WGT_SOURCE_DIR, WGT_SOURCE_DIR, WGT_SOURCE_DIR, WGT_SOURCE_DIR, WGT_SOURCE_DIR,
+             WGT_BUILD_DIR, dir, name, path);
     return system(command) == 0;
 }
 

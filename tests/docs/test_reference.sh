@@ -12,7 +12,8 @@ fi
 # No function of the headers is missing.
 status=0
 for name in $(sed -n 's/^WG_API .*[ *]\(wg_[a-z0-9_]*\)(.*/\1/p' \
-    core/include/wengert/*.h ops/include/wengert/*.h models/include/wengert/*.h io/include/wengert/*.h); do
+    core/include/wengert/*.h ops/include/wengert/*.h models/include/wengert/*.h io/include/wengert/*.h \
+    serve/include/wengert/*.h); do
     grep -q "^### .*\`$name\`" docs/reference/*.md || {
         echo "docs/reference does not have $name" >&2
         status=1
