@@ -26,6 +26,7 @@ struct wg__textsource {
     bool inflating; /* zlib's state exists */
     bool between;   /* between two gzip members: the file may end here */
     bool corrupt;   /* all text before the damage was handed out */
+    bool pending;   /* the last output was full: zlib may hold more without further input */
     z_stream z;
     size_t first, n_first; /* plain: bytes of raw that were read to tell gzip from text */
     unsigned char raw[RAW];
@@ -52,7 +53,7 @@ static wg_status inflate_some(wg__textsource *s, char *to, size_t room, size_t *
         if (s->corrupt)
             return wg_error_set(err, WG_EFORMAT, "%s: corrupt gzip data (%s)", s->name,
                                 s->z.msg ? s->z.msg : "no detail");
-        if (s->z.avail_in == 0) {
+        if (s->z.avail_in == 0 && !s->pending) {
             size_t n = 0;
             wg_status status = s->end_of_file ? WG_OK : read_raw(s, s->raw, RAW, &n, err);
             if (status != WG_OK) return status;
@@ -76,6 +77,7 @@ static wg_status inflate_some(wg__textsource *s, char *to, size_t room, size_t *
         s->z.avail_out = (uInt)room;
         int code = inflate(&s->z, Z_NO_FLUSH);
         if (code == Z_MEM_ERROR) return wg__no_memory(err, s->name);
+        s->pending = s->z.avail_out == 0 && code != Z_STREAM_END;
         s->corrupt = code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR;
         if (code == Z_STREAM_END) s->between = true;
         *got = room - s->z.avail_out;
@@ -218,7 +220,7 @@ wg_status wg__textsource_seek(wg__textsource *s, uint64_t byte, wg_error *err)
         if (inflateReset(&s->z) != Z_OK)
             return wg_error_set(err, WG_EINTERNAL, "%s: cannot restart decompression", s->name);
         s->z.avail_in = 0;
-        s->between = s->corrupt = false;
+        s->between = s->corrupt = s->pending = false;
         s->stats.bytes = s->stats.stored = 0;
     } else if (!s->stats.gzip && byte != s->stats.bytes) {
         /* One byte before, which is then read, tells whether the file goes so far. */
