@@ -3,7 +3,7 @@
 
 set(bench ${PROJECT_SOURCE_DIR}/tests/bench)
 file(GLOB sources CONFIGURE_DEPENDS ${bench}/*.c)
-list(FILTER sources EXCLUDE REGEX "/(main|hand_pointwise|test_[a-z0-9_]*)\\.c$")
+list(FILTER sources EXCLUDE REGEX "/(main|bench_io|hand_pointwise|test_[a-z0-9_]*)\\.c$")
 
 add_library(wengert_bench_cells OBJECT ${PROJECT_SOURCE_DIR}/examples/plugins/lstm_variants.c)
 target_compile_definitions(wengert_bench_cells PRIVATE WENGERT_STATIC_PLUGIN=1)
@@ -34,3 +34,6 @@ target_link_libraries(wengert-bench PRIVATE wengert_bench_parts)
 # Texts need the io layer alone.
 add_executable(bench_text ${PROJECT_SOURCE_DIR}/tests/io/bench_text.c)
 target_link_libraries(bench_text PRIVATE wengert_test_deps)
+# Checkpoints, beside numpy: tests/bench/bench_io.sh runs it.
+add_executable(bench_io ${bench}/bench_io.c)
+target_link_libraries(bench_io PRIVATE wengert_bench_parts)

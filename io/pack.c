@@ -11,6 +11,7 @@
 #include "atomicfile_private.h"
 #include "deflate.h"
 #include "fileerror.h"
+#include "huffman.h"
 #include "npz_private.h"
 
 typedef struct wg__slot {
@@ -32,6 +33,28 @@ static bool wide(const wg_npz_writer *w, const wg__member *m)
     return w->zip64 || m->size + m->size / 2048 + 4096 >= 0xffffffffu;
 }
 
+static bool compress_slot(slot *s, const wg_npz_options *o)
+{
+    static const int strategy[] = {Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE};
+    int level = o->level;
+    if (o->compression == WG_NPZ_DEFAULT && s->tensor) {
+        wg__huffman bits = {0};
+        if ((s->size[0] > 0 && !wg__huffman_blocks(&bits, s->bytes[0], s->size[0],
+                                                   s->last && s->size[1] == 0, &s->out)) ||
+            (s->size[1] > 0 &&
+             !wg__huffman_blocks(&bits, s->bytes[1], s->size[1], s->last, &s->out)) ||
+            !wg__huffman_finish(&bits, !s->last, &s->out))
+            return false;
+        /* Weights hold no repetitions. What has so few different bytes (masks, zeros, indices)
+         * may. */
+        if (s->out.size > (s->size[0] + s->size[1]) / 5 * 3) return true;
+        s->out.size = 0;
+        level = 1;
+    }
+    return wg__deflate(&s->deflate, level, strategy[o->strategy], s->bytes, s->size, s->last,
+                       &s->out);
+}
+
 /* On any thread: sums and compresses. */
 static void run(wg__task *task)
 {
@@ -41,17 +64,9 @@ static void run(wg__task *task)
     s->out.size = s->header.size = 0;
     s->no_memory = false;
     s->crc = (uint32_t)crc32_z(crc32_z(0, s->bytes[0], s->size[0]), s->bytes[1], s->size[1]);
-    if (o->compression != WG_NPZ_STORE && m->size > 0) {
-        static const int strategy[] = {Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE};
-        /* Weights hold next to no repetitions: looking for them costs two thirds of the time and
-         * gains nothing. */
-        bool fast = o->compression == WG_NPZ_DEFAULT && s->tensor;
-        if (!wg__deflate(&s->deflate, fast ? 1 : o->level,
-                         fast ? Z_HUFFMAN_ONLY : strategy[o->strategy], s->bytes, s->size, s->last,
-                         &s->out)) {
-            s->no_memory = true;
-            return;
-        }
+    if (o->compression != WG_NPZ_STORE && m->size > 0 && !compress_slot(s, o)) {
+        s->no_memory = true;
+        return;
     }
     if (s->first && s->last) {
         m->crc = s->crc;
