@@ -2,7 +2,7 @@
  *
  * The allocator is one of the few pieces of process-wide state: it is set before the first
  * allocation and only read afterwards. */
-#include <wengert/memory.h>
+#include "memory_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,18 +97,28 @@ void wg_free(void *block)
     if (block) current.free(current.user, block);
 }
 
-void *wg_malloc_aligned(size_t bytes)
+static void *aligned(size_t bytes, bool zeroed)
 {
     /* The pointer that the allocator gave is kept in front of the aligned block. */
     size_t total;
     if (!wg_add_size(bytes, ALIGNMENT - 1 + sizeof(void *), &total)) return NULL;
-    unsigned char *raw = wg_malloc(total);
+    unsigned char *raw = zeroed ? wg_calloc(total, 1) : wg_malloc(total);
     if (!raw) return NULL;
     size_t start = sizeof(void *);
     size_t skew = ((uintptr_t)raw + start) % ALIGNMENT;
     if (skew) start += ALIGNMENT - skew;
     memcpy(raw + start - sizeof(void *), &raw, sizeof raw);
     return raw + start;
+}
+
+void *wg_malloc_aligned(size_t bytes)
+{
+    return aligned(bytes, false);
+}
+
+void *wg__calloc_aligned(size_t bytes)
+{
+    return aligned(bytes, true);
 }
 
 void wg_free_aligned(void *block)

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "memory_private.h"
+
 struct wg_tensor {
     wg_type type;
     int64_t count;
@@ -61,7 +63,7 @@ wg_status wg_tensor_new(wg_dtype dtype, wg_shape shape, wg_tensor **out, wg_erro
     wg_tensor *tensor;
     wg_status status = make(dtype, &shape, &tensor, err);
     if (status) return status;
-    tensor->data = wg_malloc_aligned(tensor->bytes);
+    tensor->data = wg__calloc_aligned(tensor->bytes);
     if (!tensor->data) {
         char text[160];
         status = wg_error_set(err, WG_ENOMEM, "tensor: no memory for %s %s (%zu bytes)",
@@ -70,7 +72,6 @@ wg_status wg_tensor_new(wg_dtype dtype, wg_shape shape, wg_tensor **out, wg_erro
         wg_free(tensor);
         return status;
     }
-    memset(tensor->data, 0, tensor->bytes);
     tensor->owned = true;
     *out = tensor;
     return WG_OK;

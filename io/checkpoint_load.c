@@ -297,8 +297,11 @@ static void after_plan(wg__task *task)
     l->unpack.finished = after_unpack;
     l->unpack.owner = l;
     if (l->status == WG_OK) {
-        l->status = wg__unpack_start(&l->unpack, &l->error);
-        if (l->status == WG_OK) return;
+        /* It may have ended already, and the last task may be running: nothing of `l` is touched
+         * once it has begun. */
+        wg_status status = wg__unpack_start(&l->unpack, &l->error);
+        if (status == WG_OK) return;
+        l->status = status;
     }
     submit_commit(l); /* which closes the file */
 }

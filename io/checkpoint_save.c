@@ -205,8 +205,11 @@ static void after_open(wg__task *task)
     s->pack.finished = after_pack;
     s->pack.owner = s;
     if (s->status == WG_OK) {
-        s->status = wg__pack_start(&s->pack, &s->error);
-        if (s->status == WG_OK) return;
+        /* It may have ended already, and the last task may be running: nothing of `s` is touched
+         * once it has begun. */
+        wg_status status = wg__pack_start(&s->pack, &s->error);
+        if (status == WG_OK) return;
+        s->status = status;
     }
     submit_commit(s);
 }

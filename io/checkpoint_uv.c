@@ -1,7 +1,10 @@
 /* The libuv forms: loads and saves on a crew of the caller's loop. */
 #include <wengert/uv.h>
 
+#include <string.h>
+
 #include <wengert/memory.h>
+#include <wengert/parallel.h>
 
 #include "checkpoint_private.h"
 #include "crew_uv.h"
@@ -18,6 +21,15 @@ typedef struct save_work {
     wg__save *save;
     wg_checkpoint_save_cb callback;
 } save_work;
+
+/* A core is left to the loop's thread, unless threads were asked for. */
+static void leave_one(wg_checkpoint_options *o, const wg_checkpoint_options *given)
+{
+    *o = (wg_checkpoint_options){0};
+    if (given) memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    o->size = sizeof *o;
+    if (o->threads <= 0) o->threads = wg_default_threads() > 1 ? wg_default_threads() - 1 : 1;
+}
 
 static void load_finished(void *user)
 {
@@ -38,7 +50,9 @@ static wg_status load(uv_loop_t *loop, wg_checkpoint_load_t *r, const char *path
         return wg_error_set(err, WG_EINVAL, "loop, request or callback is missing");
     load_work *w = wg_calloc(1, sizeof *w);
     if (!w) return wg__no_memory(err, path ? path : "");
-    wg_status status = wg__load_new(path, params, state, options, &w->load, err);
+    wg_checkpoint_options o;
+    leave_one(&o, options);
+    wg_status status = wg__load_new(path, params, state, &o, &w->load, err);
     if (status != WG_OK) {
         wg_free(w);
         return status;
@@ -92,7 +106,9 @@ static wg_status save(uv_loop_t *loop, wg_checkpoint_save_t *r, const char *path
         return wg_error_set(err, WG_EINVAL, "loop, request or callback is missing");
     save_work *w = wg_calloc(1, sizeof *w);
     if (!w) return wg__no_memory(err, path ? path : "");
-    wg_status status = wg__save_new(path, params, state, options, false, &w->save, err);
+    wg_checkpoint_options o;
+    leave_one(&o, options);
+    wg_status status = wg__save_new(path, params, state, &o, false, &w->save, err);
     if (status != WG_OK) {
         wg_free(w);
         return status;

@@ -61,6 +61,18 @@ static void end_later(wg__crew *crew, wg__task *task, wg_status status)
 
 static void read_more(wg__task *task);
 
+/* Lets the next read go. */
+static void end_read(wg__uv_crew *c)
+{
+    c->reading--;
+    wg__task *waiting = c->reads;
+    if (!waiting) return;
+    c->reads = waiting->next;
+    if (!c->reads) c->reads_end = &c->reads;
+    c->reading++;
+    read_more(waiting);
+}
+
 static void after_read(uv_fs_t *request)
 {
     wg__task *task = request->data;
@@ -79,6 +91,7 @@ static void after_read(uv_fs_t *request)
         }
         task->status = WG_OK;
     }
+    end_read((wg__uv_crew *)task->crew);
     task->after(task);
 }
 
@@ -96,16 +109,24 @@ static void read_more(wg__task *task)
 
 static void read_all(wg__crew *crew, wg__task *task)
 {
+    wg__uv_crew *c = (wg__uv_crew *)crew;
     task->crew = crew;
     task->done = 0;
-    if (task->size == 0)
+    if (task->size == 0) {
         end_later(crew, task, WG_OK);
-    else
+    } else if (c->reading < (crew->threads + 1) / 2) {
+        c->reading++;
         read_more(task);
+    } else {
+        task->next = NULL;
+        *c->reads_end = task;
+        c->reads_end = &task->next;
+    }
 }
 
 void wg__uv_crew_init(wg__uv_crew *c, uv_loop_t *loop, int threads)
 {
     *c = (wg__uv_crew){.crew = {submit, read_all, wg__thread_count(threads)}, .loop = loop};
     c->queue_end = &c->queue;
+    c->reads_end = &c->reads;
 }

@@ -27,8 +27,9 @@ typedef struct wg_checkpoint_options {
     /* Saving: compression; loading: limits. NULL = defaults. Its `threads` and `memory` are not
      * looked at here. */
     const wg_npz_options *npz;
-    int threads;   /* pieces worked on at once; default wg_default_threads(), at most 64. libuv's
-                      pool may have fewer threads (UV_THREADPOOL_SIZE) */
+    int threads;   /* pieces worked on at once; default wg_default_threads(), on a loop one less so
+                      that its thread has a core; at most 64. libuv's pool may have fewer threads
+                      (UV_THREADPOOL_SIZE) */
     size_t memory; /* bytes of buffers beyond the tensors and the snapshot; default 64 MiB, at
                       least some 3 MiB are used */
     /* Called with bytes done and bytes in all, the first rising: on the loop's thread, in
@@ -72,9 +73,10 @@ WG_API wg_status wg_checkpoint_load_sync(const char *path, wg_params *params,
                                          const wg_checkpoint_options *options,
                                          wg_load_report **report, wg_error *err);
 /* Loads a whole file into a tree. Tensors that the tree already has are filled where they lie, as
- * above; everything else of the file, texts too, is added at the end in the order of the file, only
- * if all went well. A text of the tree is never replaced: WG_EEXIST. Unexpected is nothing here;
- * with a prefix, other members are passed over. */
+ * above; everything else of the file, texts too, is added at the end in the order of the file, once
+ * all of it was read and checked (memory that runs out in that last step leaves part). A text of
+ * the tree is never replaced: WG_EEXIST. Unexpected is nothing here; with a prefix, other members
+ * are passed over. */
 WG_API wg_status wg_checkpoint_load_state_sync(const char *path, wg_state *state,
                                                const wg_checkpoint_options *options,
                                                wg_load_report **report, wg_error *err);
