@@ -8,7 +8,7 @@
 # DATA holds train.lc.norm.tok.en[.gz], val..., test_2016_flickr... and the same of LANGUAGE (de, or
 # fr), as in the `data/task1/tok` folder of the data set's repository. LANGUAGE is de by default,
 # DIRECTORY build/multi30k-LANGUAGE. Training stops after MINUTES (60); THREADS as the tool chooses.
-# Run again with RESUME=1 to go on.
+# SUBWORDS=10000 cuts words by so many joint merges. Run again with RESUME=1 to go on.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -57,11 +57,13 @@ fi
 
 threads=${THREADS:+--threads $THREADS}
 resume=${RESUME:+--resume}
+subwords=${SUBWORDS:+--subwords $SUBWORDS}
 # shellcheck disable=SC2086 # the blocks are lists of options
 "$tool" translate train \
     --source "$train_source" --target "$train_target" \
     --valid-source "$valid_source" --valid-target "$valid_target" \
-    --out "$out" --seed 1 --time-limit "$minutes" $MODEL $TEXT $TRAINING $threads $resume
+    --out "$out" --seed 1 --time-limit "$minutes" $MODEL $TEXT $TRAINING \
+    $subwords $threads $resume
 
 # shellcheck disable=SC2086
 text "$test_source" |

@@ -68,6 +68,8 @@ static void test_seeds(void **state)
         target run;
     } all[] = {{"tests/fuzz/seeds/text", fuzz_text},
                {"tests/fuzz/seeds/stream", fuzz_stream},
+               {"tests/fuzz/seeds/subword", fuzz_subword},
+               {"tests/fuzz/seeds/tokenize", fuzz_tokenize},
                {"tests/fuzz/seeds/vocab", fuzz_vocab},
                {"tests/fuzz/seeds/safetensors", fuzz_safetensors}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
