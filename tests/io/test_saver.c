@@ -226,6 +226,44 @@ static void test_keeps_the_last(void **state)
     wg_tensor_free(tensor);
 }
 
+/* Out of memory anywhere: an error, from the call or as the result, nothing lost, and the next save
+ * goes well. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    wg_error e;
+    const char *path = io_path("memory.npz");
+    bool reached = true;
+    for (size_t n = 1; reached; n++) {
+        wg_saver *saver = NULL;
+        wg_state *tree = NULL;
+        wg_tensor *tensor = NULL;
+        wg_saver_result result = {.size = sizeof result};
+        const wg_save_options how = {.size = sizeof how, .keep_last = 1, .number = 3};
+        wgt_fail_alloc_at(n);
+        wg_status status = wg_tensor_new(WG_F32, WG_SHAPE(1000), &tensor, &e);
+        if (!status) status = wg_state_new(&tree, &e);
+        if (!status) status = wg_state_ref_tensor(tree, "w", tensor, &e);
+        if (!status) status = wg_state_put_text(tree, "t", "x", 1, &e);
+        if (!status) status = wg_saver_new(NULL, &saver, &e);
+        if (!status) status = wg_saver_save(saver, tree, path, &how, &e);
+        if (!status && wg_saver_wait(saver, &result)) status = result.error.status;
+        reached = wgt_alloc_count() >= n;
+        if (status) assert_int_equal(status, WG_ENOMEM);
+        assert_true(reached || status == WG_OK);
+        if (saver && tree && status) {
+            WGT_OK(wg_saver_save(saver, tree, path, &how, &e), &e);
+            assert_true(wg_saver_wait(saver, &result));
+            WGT_OK(result.error.status, &result.error);
+        }
+        wg_saver_free(saver);
+        wg_state_free(tree);
+        wg_tensor_free(tensor);
+        assert_int_equal(wgt_alloc_live(), 0);
+        wgt_alloc_restore();
+    }
+}
+
 static void test_leftovers(void **state)
 {
     (void)state;
@@ -253,7 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies),    cmocka_unit_test(test_other_forms),
         cmocka_unit_test(test_failure),   cmocka_unit_test(test_keeps_the_last),
-        cmocka_unit_test(test_leftovers),
+        cmocka_unit_test(test_leftovers), cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, io_setup, io_teardown);
 }
