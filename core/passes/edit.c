@@ -82,6 +82,17 @@ int32_t wg__add_slice(wg__graph *g, int32_t v, int64_t axis, int64_t start, int6
 {
     wg_type t = g->values[v].type;
     if (start == 0 && length == t.shape.dim[axis]) return v;
+    /* One part of a join is that part. */
+    const wg__gnode *from = &g->nodes[g->values[v].node];
+    if (from->op->traits & WG_OP_JOIN && from->attr_size >= sizeof(wg_join_attr) &&
+        ((const wg_join_attr *)from->attr)->axis == axis) {
+        int64_t at = 0;
+        for (int j = 0; j < from->n_in; j++) {
+            int64_t part = g->values[from->in[j]].type.shape.dim[axis];
+            if (at == start && part == length) return from->in[j];
+            at += part;
+        }
+    }
     wg__slice_attr a = {axis, start, length};
     t.shape.dim[axis] = length;
     wg__gnode *n = wg__graph_add(g, &wg__op_slice, &v, 1, &a, sizeof a, &t, 1);

@@ -17,7 +17,8 @@ uint8_t *wg__invariant(const wg__graph *body);
 /* Is v a view of one run of another value along one axis (a slice, or a piece of a split)? Says of
  * which. Told from the view rule alone. */
 bool wg__is_slice(const wg__graph *g, int32_t v, int32_t *of, wg__slice_attr *what);
-/* v[start : start + length] along axis; v itself when that is all. -1 = out of memory. */
+/* v[start : start + length] along axis; v itself when that is all, an operand of the join v when
+ * that is what is there. -1 = out of memory. */
 int32_t wg__add_slice(wg__graph *g, int32_t v, int64_t axis, int64_t start, int64_t length);
 /* The values side by side along axis. -1 = out of memory. */
 int32_t wg__add_join(wg__graph *g, const int32_t *v, int32_t n, int64_t axis);
