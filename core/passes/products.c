@@ -237,7 +237,8 @@ static void split_slices(rewriter *r)
                 output |= only_output(r, s);
             }
         }
-        if (n < 2 || n == MOST_TERMS || !output || reads != r->uses[v]) continue;
+        /* Of a product that only one slice is wanted of, the rest is not computed at all. */
+        if (n < 1 || n == MOST_TERMS || !(output || n == 1) || reads != r->uses[v]) continue;
         bool tb = flags(&p)->trans_b;
         for (int k = 0; k < n && !r->failed; k++) {
             wg__is_slice(b, slice[k], &of, &what);
