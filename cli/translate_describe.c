@@ -121,6 +121,8 @@ static int check_options(const cli_args *args, const cJSON *before, const char *
         snprintf(name, sizeof name, "%s", item->string);
         for (char *c = name; *c; c++)
             if (*c == '_') *c = '-';
+        /* An option that the program did not have then; its default is what was done. */
+        if (!old && !cli_given(args, name)) continue;
         show_value(old, was, sizeof was);
         show_value(item, is, sizeof is);
         status = cli_error("--resume: --%s is %s, but was %s in %s", name, is, was, path);
