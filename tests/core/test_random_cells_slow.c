@@ -4,13 +4,13 @@
 static void many_cells_in_f64(void **state)
 {
     (void)state;
-    wgt_check_cells(100000, 2000, WG_F64, true);
+    wgt_check_cells(100000, 400, WG_F64, true);
 }
 
 static void many_cells_in_f32(void **state)
 {
     (void)state;
-    wgt_check_cells(200000, 1000, WG_F32, true);
+    wgt_check_cells(200000, 200, WG_F32, true);
 }
 
 int main(void)
