@@ -17,7 +17,7 @@ block mgu.out > "$dir/wanted"
 [ -s "$dir/mgu.c" ] && [ -s "$dir/wanted" ]
 
 set --
-for layer in core ops models io; do
+for layer in core ops models io serve; do
     set -- "$@" -I "$WENGERT_SOURCE_DIR/$layer/include"
 done
 ${WENGERT_CC:-cc} -std=c17 -Wall -Wextra -Werror "$@" -I "$WENGERT_BUILD_DIR/generated" \
