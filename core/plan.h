@@ -1,5 +1,5 @@
-/* The planner's own structures and helpers, shared by plan.c (units and order), plan_loop.c (scans)
- * and pack.c (buffers). */
+/* The planner's own structures and helpers, shared by plan.c (order), plan_units.c, plan_loop.c
+ * (scans) and pack.c (buffers). */
 #ifndef WG_CORE_PLAN_H
 #define WG_CORE_PLAN_H
 
@@ -87,6 +87,13 @@ void wg__plan_slot(wg__planner *q, int32_t value, const wg_view *view, int32_t b
 /* Value v is computed straight into `bind`; false when it must be copied there at the end. */
 bool wg__plan_aim(wg__planner *q, int32_t v, int32_t bind);
 
+/* ---- results in the memory of operands that die (plan_inplace.c) ---- */
+/* Result 0 of kernel n, whose operands are at places[]; where the op may work in place. */
+bool wg__plan_take_over(wg__planner *p, const wg__gnode *n, wg__instr *i, const wg__home *places);
+/* Result j of a fused group, value v; in[]: its operands. */
+bool wg__plan_group_takes(wg__planner *p, const wg__fused *f, int32_t group, wg__instr *instr,
+                          const int32_t *in, int32_t n_in, int32_t v, int32_t j);
+
 /* ---- joins in place (plan_join.c) ---- */
 void wg__plan_joins(wg__planner *p); /* chooses the parts, before anything is planned */
 /* Where v goes when it is part of a join. */
@@ -94,7 +101,8 @@ bool wg__plan_part(wg__planner *p, int32_t v, wg__home *at);
 /* Completes a join with parts in place; false where it has none. */
 bool wg__plan_join(wg__planner *p, const wg__gnode *n);
 
-wg_status wg__plan_graph(wg__planner *p); /* emits every unit, operands first */
+void wg__plan_unit(wg__planner *p, int32_t at); /* a node, or the group it leads (plan_units.c) */
+wg_status wg__plan_graph(wg__planner *p);       /* emits every unit, operands first */
 void wg__plan_loop(wg__planner *p, const wg__gnode *n);
 void wg__plan_finish(wg__planner *p); /* packs buffers and fills in every offset */
 
