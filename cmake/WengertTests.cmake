@@ -102,7 +102,7 @@ foreach(source IN LISTS sources)
     set_target_properties(preload_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         C_VISIBILITY_PRESET default
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-    target_compile_options(preload_${name} PRIVATE -Wall -Wextra -Wshadow)
+    target_compile_options(preload_${name} PRIVATE -Wall -Wextra -Wshadow -fstack-protector-strong)
     target_link_libraries(preload_${name} PRIVATE ${CMAKE_DL_LIBS})
 endforeach()
 
