@@ -61,8 +61,8 @@ for part; do
     scale) on 1 "$bench" scale --config "$config" --steps 3 >"$out/scale" ;;
     ops) { on 1 "$bench" ops $tiny && on 2 "$bench" ops $tiny --threads 2; } >"$out/ops" ;;
     ulp)
-        test=$(find "$build" -name test_ulp -type f | head -n 1)
-        [ -n "$test" ] || { echo "ulp: left out (test_ulp is not built)" >&2; continue; }
+        test=$(find "$build" -name test_ops_ulp -type f | head -n 1)
+        [ -n "$test" ] || { echo "ulp: left out (test_ops_ulp is not built)" >&2; continue; }
         on 1 "$test" >"$out/ulp" 2>&1
         ;;
     *) echo "no part is named '$part'" >&2 && exit 2 ;;
