@@ -73,6 +73,24 @@ char *wg__arena_strdup(wg__arena *arena, const char *text)
     return wg__arena_copy(arena, text, strlen(text) + 1);
 }
 
+wg__arena_mark wg__arena_mark_of(const wg__arena *arena)
+{
+    wg__arena_block *b = arena->current;
+    return (wg__arena_mark){b, b ? b->used : 0};
+}
+
+void wg__arena_release(wg__arena *arena, wg__arena_mark mark)
+{
+    if (!mark.block) {
+        wg__arena_reset(arena);
+        return;
+    }
+    /* Blocks behind the current one are always empty. */
+    for (wg__arena_block *b = mark.block; b; b = b->next) b->used = 0;
+    mark.block->used = mark.used;
+    arena->current = mark.block;
+}
+
 void wg__arena_reset(wg__arena *arena)
 {
     for (wg__arena_block *b = arena->first; b; b = b->next) b->used = 0;

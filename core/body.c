@@ -15,22 +15,16 @@ void wg__body_release(wg__body *body)
     if (!body || --body->refs > 0) return;
     wg__derived_free(body->derived);
     wg_tape_free(body->graph);
-    wg_free(body->seq);
-    wg_free(body);
 }
 
 wg_status wg__body_new(wg_tape *graph, int n_seq, int n_carry, int n_const, int n_y, int n_sum,
                        wg__body **out, wg_error *err)
 {
-    wg__body *body = wg_calloc(1, sizeof *body);
+    wg__body *body = wg__arena_calloc(&graph->arena, 1, sizeof *body);
     size_t slots =
         (size_t)n_seq + 2 * (size_t)n_carry + (size_t)n_const + (size_t)n_y + (size_t)n_sum;
-    int32_t *all = wg_calloc(slots + 1, sizeof *all);
-    if (!body || !all) {
-        wg_free(body);
-        wg_free(all);
-        return wg_error_set(err, WG_ENOMEM, "scan: out of memory");
-    }
+    int32_t *all = wg__arena_calloc(&graph->arena, slots + 1, sizeof *all);
+    if (!body || !all) return wg_error_set(err, WG_ENOMEM, "scan: out of memory");
     *body = (wg__body){.refs = 1,
                        .graph = graph,
                        .n_seq = n_seq,
@@ -102,8 +96,10 @@ wg_status wg__scan_append(wg_tape *tape, wg__body *body, const wg_var *operands,
     int n_in = attr->n_seq + attr->n_carry + attr->n_const;
     int n_out = attr->n_carry + attr->n_y + attr->n_sum;
     wg_status status = WG_ENOMEM;
-    int32_t *in = wg_reallocarray(NULL, (size_t)n_in + 1, sizeof *in);
-    wg_type *types = wg_calloc((size_t)n_out + 1, sizeof *types);
+    wg__arena *work = wg__work(tape);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    int32_t *in = wg__arena_calloc(work, (size_t)n_in + 1, sizeof *in);
+    wg_type *types = wg__arena_calloc(work, (size_t)n_out + 1, sizeof *types);
     if (!in || !types) {
         wg__tape_fail_v(tape, WG_ENOMEM, "scan: out of memory");
         goto done;
@@ -143,8 +139,7 @@ wg_status wg__scan_append(wg_tape *tape, wg__body *body, const wg_var *operands,
     for (int i = 0; i < n_out; i++) out[i] = wg__var(tape, node->first_out + i);
     status = WG_OK;
 done:
-    wg_free(in);
-    wg_free(types);
+    wg__arena_release(work, mark);
     return status;
 }
 
@@ -154,10 +149,12 @@ wg_status wg__clone_node(wg_tape *dst, const wg_tape *src, int32_t node, int32_t
 {
     const wg__node n = src->nodes[node];
     int32_t few[32];
-    int32_t *in = n.n_in <= 32 ? few : wg_reallocarray(NULL, (size_t)n.n_in, sizeof *in);
+    wg__arena *work = wg__work(dst);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    int32_t *in = n.n_in <= 32 ? few : wg__arena_calloc(work, (size_t)n.n_in, sizeof *in);
     wg_type few_types[8];
     wg_type *types =
-        n.n_out <= 8 ? few_types : wg_reallocarray(NULL, (size_t)n.n_out, sizeof *types);
+        n.n_out <= 8 ? few_types : wg__arena_calloc(work, (size_t)n.n_out, sizeof *types);
     wg_status status = WG_ENOMEM;
     if (!in || !types) goto done;
     for (int i = 0; i < n.n_in; i++) in[i] = map[n.in[i]];
@@ -183,7 +180,6 @@ wg_status wg__clone_node(wg_tape *dst, const wg_tape *src, int32_t node, int32_t
     }
     status = WG_OK;
 done:
-    if (in != few) wg_free(in);
-    if (types != few_types) wg_free(types);
+    wg__arena_release(work, mark);
     return status;
 }

@@ -86,8 +86,10 @@ void wg_vjp_add(wg_vjp *c, int i, wg_var g)
 void wg_vjp_through(wg_vjp *c, wg_var same)
 {
     int n = wg_vjp_n_in(c), m = 0;
-    wg_var *x = wg_calloc(2 * (size_t)n + 1, sizeof *x);
-    int *which = wg_calloc((size_t)n + 1, sizeof *which);
+    wg__arena *work = wg__work(c->tape);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    wg_var *x = wg__arena_calloc(work, 2 * (size_t)n + 1, sizeof *x);
+    int *which = wg__arena_calloc(work, (size_t)n + 1, sizeof *which);
     if (!x || !which) {
         wg__tape_fail_v(c->tape, WG_ENOMEM, "grad: out of memory");
         goto done;
@@ -105,8 +107,7 @@ void wg_vjp_through(wg_vjp *c, wg_var same)
     if (wg__grad(&same, &g, 1, x, m, gx, true, c->first_new) == WG_OK)
         for (int j = 0; j < m; j++) wg_vjp_add(c, which[j], gx[j]);
 done:
-    wg_free(x);
-    wg_free(which);
+    wg__arena_release(work, mark);
 }
 
 /* ---- the walk ---- */
@@ -213,8 +214,10 @@ wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, 
     for (int i = 0; i < n_y && status == WG_OK; i++) status = check_var(tape, "output", i, y[i]);
     if (status != WG_OK) return status;
     int32_t n = tape->n_values, n_nodes = tape->n_nodes;
-    uint8_t *reach = wg_calloc((size_t)n + 1, 2);
-    wg_var *adjoint = wg_calloc((size_t)n + 1, sizeof *adjoint);
+    wg__arena *work = wg__work(tape);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    uint8_t *reach = wg__arena_calloc(work, (size_t)n + 1, 2);
+    wg_var *adjoint = wg__arena_calloc(work, (size_t)n + 1, sizeof *adjoint);
     if (!reach || !adjoint) {
         status = wg__tape_fail_v(tape, WG_ENOMEM, "grad: out of memory");
         goto done;
@@ -242,8 +245,7 @@ wg_status wg__grad(const wg_var *y, const wg_var *gy, int n_y, const wg_var *x, 
     }
     for (int j = 0; j < n_x && status == WG_OK; j++) gx[j] = adjoint[wg__lift(tape, x[j])];
 done:
-    wg_free(reach);
-    wg_free(adjoint);
+    wg__arena_release(work, mark);
     return status;
 }
 

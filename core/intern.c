@@ -1,6 +1,7 @@
 /* Interning of loop bodies: recording the same model again gives the same body, with the VJPs that
- * were derived from it. Bodies are compared by all of their canonical bytes, places of recording
- * included, so that messages stay true. */
+ * were derived from it, and the tape of the second recording is kept for the next one. Bodies are
+ * compared by all of their canonical bytes, places of recording included, so that messages stay
+ * true. */
 #include <string.h>
 
 #include "graph.h"
@@ -53,7 +54,10 @@ wg_status wg__body_intern(wg_tape *tape, wg__body **body)
         if (e->hash != hash || e->size != t->scratch.size ||
             memcmp(e->bytes, t->scratch.data, e->size) != 0)
             continue;
-        wg__body_release(*body);
+        if ((*body)->refs == 1)
+            wg__tape_recycle(tape, (*body)->graph);
+        else
+            wg__body_release(*body);
         *body = e->body;
         wg__body_retain(*body);
         return WG_OK;

@@ -214,12 +214,14 @@ wg_var wg_const_data(wg_tape *tape, wg_dtype dtype, wg_shape shape, const void *
     if (bytes > 64 * 1024)
         return wg_tape_fail(tape, WG_ELIMIT,
                             "const_data: %zu bytes, at most 65536 (use wg_tensor_var)", bytes);
-    char *all = wg_malloc(sizeof a + bytes);
+    wg__arena *work = wg__work(tape);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    char *all = wg__arena_alloc(work, sizeof a + bytes);
     if (!all) return wg_tape_fail(tape, WG_ENOMEM, "const_data: out of memory");
     memcpy(all, &a, sizeof a);
     if (bytes) memcpy(all + sizeof a, data, bytes);
     wg_var v = wg_record_on(tape, &wg__op_const_data, NULL, 0, all, sizeof a + bytes);
-    wg_free(all);
+    wg__arena_release(work, mark);
     return v;
 }
 

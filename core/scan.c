@@ -6,7 +6,7 @@
 #include "builtin.h"
 #include "tape_internal.h"
 
-/* What a recording needs beside the definition; freed as one. */
+/* What a recording needs beside the definition; work memory. */
 typedef struct work {
     wg_var *seq; /* operands: the user's, padding replaced, then the mask */
     wg_var *x, *carry, *next, *y, *sum;
@@ -128,11 +128,11 @@ static wg_type slice_type(wg_var v)
     return t;
 }
 
-static bool work_new(work *w, const wg_scan_def *def)
+static bool work_new(work *w, wg__arena *arena, const wg_scan_def *def)
 {
     size_t n_seq = (size_t)def->n_sequences + 1, n_carry = (size_t)def->n_carries;
     size_t n = 2 * n_seq + 2 * n_carry + (size_t)def->n_outputs + (size_t)def->n_sums;
-    wg_var *all = wg_calloc(n, sizeof *all);
+    wg_var *all = wg__arena_calloc(arena, n, sizeof *all);
     if (!all) return false;
     w->seq = all;
     w->x = all += n_seq;
@@ -195,7 +195,7 @@ wg_status wg__body_close(wg_tape *tape, wg_tape **graph, const wg__slots *s, con
     attr->n_y = s->n_y;
     attr->n_sum = s->n_sum;
     size_t n_operands = (size_t)(s->n_seq + s->n_carry) + (size_t)g->n_captures;
-    wg_var *list = wg_reallocarray(NULL, n_operands + 1, sizeof *list);
+    wg_var *list = wg__arena_calloc(wg__work(tape), n_operands + 1, sizeof *list);
     if (!list) {
         wg__body_release(body);
         return wg__tape_fail_v(tape, WG_ENOMEM, "scan: out of memory");
@@ -208,7 +208,6 @@ wg_status wg__body_close(wg_tape *tape, wg_tape **graph, const wg__slots *s, con
     wg__tape_seal(g);
     status = wg__body_intern(tape, &body);
     if (status != WG_OK) {
-        wg_free(list);
         wg__body_release(body);
         return status;
     }
@@ -245,7 +244,6 @@ static wg_status finish(wg_tape *tape, wg_tape **graph, const wg_scan_def *def, 
                                         def->name ? def->name : "scan", out);
     else
         status = wg__scan_append(tape, body, operands, &attr, out);
-    wg_free(operands);
     wg__body_release(body);
     return status;
 }
@@ -282,11 +280,13 @@ wg_status wg_scan(wg_tape *tape, const wg_scan_def *given, wg_var *final, wg_var
     work w = {0};
     wg_tape *graph = NULL;
     wg_var *out = NULL;
+    wg__arena *arena = wg__work(tape);
+    wg__arena_mark mark = wg__arena_mark_of(arena);
     wg_status status = check(tape, def, &steps, &rows);
     if (status != WG_OK) goto done;
-    out = wg_calloc((size_t)n_out + 1, sizeof *out);
+    out = wg__arena_calloc(arena, (size_t)n_out + 1, sizeof *out);
     wg_error err = {WG_OK, ""};
-    if (!out || !work_new(&w, def)) {
+    if (!out || !work_new(&w, arena, def)) {
         status = wg__tape_fail_v(tape, WG_ENOMEM, "scan: out of memory");
         goto done;
     }
@@ -325,7 +325,6 @@ done:
         }
     }
     if (graph) wg_tape_free(graph);
-    wg_free(w.seq);
-    wg_free(out);
+    wg__arena_release(arena, mark);
     return status;
 }

@@ -148,7 +148,6 @@ static wg_status append_chunks(cut *c, const wg_var *operands, const wg_var *ini
         wg__tape_fail_v(c->tape, status, "%s: %s", name,
                         g && g->status != WG_OK ? g->error.message : wg_strerror(status));
     if (g) wg_tape_free(g);
-    wg_free(list);
     wg__body_release(outer);
     return status;
 }
@@ -192,7 +191,9 @@ wg_status wg__scan_append_chunks(wg_tape *tape, wg__body *body, const wg_var *op
     if (status != WG_OK) return status;
     size_t n_in = (size_t)(attr->n_seq + attr->n_carry + attr->n_const);
     size_t n_out = (size_t)(attr->n_carry + attr->n_y + attr->n_sum);
-    wg_var *all = wg_calloc(2 * n_in + 2 * n_out + 1, sizeof *all);
+    wg__arena *work = wg__work(tape);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    wg_var *all = wg__arena_calloc(work, 2 * n_in + 2 * n_out + 1, sizeof *all);
     if (!all) return wg__tape_fail_v(tape, WG_ENOMEM, "scan: out of memory");
     c.operand = all;
     c.x = all + n_in;
@@ -219,6 +220,6 @@ wg_status wg__scan_append_chunks(wg_tape *tape, wg__body *body, const wg_var *op
                          : wg_record(&wg__op_add, (wg_var[]){c.chunks[i], c.tail[i]}, 2, NULL, 0);
     }
     if (status == WG_OK) status = tape->status;
-    wg_free(all);
+    wg__arena_release(work, mark);
     return status;
 }

@@ -16,8 +16,9 @@ static wg_status hoist(const wg__derived *p, wg_tape *tape, const wg_var *in, wg
     bool any = false;
     for (size_t v = 0; v < n; v++) any |= p->use[v] == WG__HOIST;
     if (!any) return WG_OK;
-    int32_t *map = wg_calloc(n + 1, sizeof *map);
-    uint8_t *mark = wg_calloc(n + 1, 1);
+    wg__arena *work = wg__work(tape); /* released with the caller's */
+    int32_t *map = wg__arena_calloc(work, n + 1, sizeof *map);
+    uint8_t *mark = wg__arena_calloc(work, n + 1, 1);
     wg_status status = map && mark ? WG_OK : WG_ENOMEM;
     if (status == WG_OK) {
         for (size_t v = 0; v < n; v++) {
@@ -30,8 +31,6 @@ static wg_status hoist(const wg__derived *p, wg_tape *tape, const wg_var *in, wg
     }
     for (size_t v = 0; v < n && status == WG_OK; v++)
         if (p->use[v] == WG__HOIST) hoisted[v] = wg__var(tape, map[v]);
-    wg_free(map);
-    wg_free(mark);
     return status;
 }
 
@@ -56,8 +55,10 @@ void wg__scan_vjp(wg_vjp *c)
     wg__body *b = node.body;
     wg__scan_attr attr = *(const wg__scan_attr *)node.attr;
     size_t n_in = (size_t)node.n_in, n_out = (size_t)node.n_out;
-    wg_var *vars = NULL, *in = wg_calloc(n_in + n_out + 1, sizeof *in);
-    uint8_t *has = wg_calloc(n_in + n_out + 1, 1);
+    wg__arena *work = wg__work(tape);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    wg_var *vars = NULL, *in = wg__arena_calloc(work, n_in + n_out + 1, sizeof *in);
+    uint8_t *has = wg__arena_calloc(work, n_in + n_out + 1, 1);
     wg_status status = WG_ENOMEM;
     if (!in || !has) goto done;
     wg_var *out = in + n_in;
@@ -76,7 +77,8 @@ void wg__scan_vjp(wg_vjp *c)
     size_t n_aug = n_out + (p->forward ? (size_t)(p->forward->n_y - b->n_y) : 0);
     size_t n_operands = (size_t)(p->n_seq + p->n_carry + p->n_const);
     size_t n_results = (size_t)(p->n_carry + p->n_y + p->n_sum);
-    vars = wg_calloc(n_aug + n_operands + n_results + (size_t)p->d->n_values + 1, sizeof *vars);
+    vars = wg__arena_calloc(work, n_aug + n_operands + n_results + (size_t)p->d->n_values + 1,
+                            sizeof *vars);
     if (!vars) goto done;
     wg_var *augmented = vars, *operands = augmented + n_aug, *results = operands + n_operands;
     wg_var *hoisted = results + n_results;
@@ -108,7 +110,5 @@ void wg__scan_vjp(wg_vjp *c)
 done:
     if (status != WG_OK && tape->status == WG_OK)
         wg__tape_fail_v(tape, status, "gradient of scan: %s", wg_strerror(status));
-    wg_free(vars);
-    wg_free(in);
-    wg_free(has);
+    wg__arena_release(work, mark);
 }

@@ -32,9 +32,29 @@ void wg__place(const char **file, int *line)
 
 /* ---- life ---- */
 
+static wg_tape *root_of(wg_tape *tape)
+{
+    while (tape->parent) tape = tape->parent;
+    return tape;
+}
+
+wg__arena *wg__work(wg_tape *tape)
+{
+    return &root_of(tape)->work;
+}
+
+static wg_tape *take_spare(wg_tape *parent)
+{
+    wg_tape *root = root_of(parent), *tape = root->spare;
+    if (tape) root->spare = tape->spare;
+    if (tape) tape->spare = NULL;
+    return tape;
+}
+
 static wg_status tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
 {
-    wg_tape *tape = wg_calloc(1, sizeof *tape);
+    wg_tape *tape = parent ? take_spare(parent) : NULL;
+    if (!tape) tape = wg_calloc(1, sizeof *tape);
     if (!tape) return wg_error_set(err, WG_ENOMEM, "tape: out of memory");
     tape->parent = parent;
     tape->depth = parent ? parent->depth + 1 : 0;
@@ -42,12 +62,11 @@ static wg_status tape_new(wg_tape *parent, wg_tape **out, wg_error *err)
     tape->scope = parent ? wg__arena_strdup(&tape->arena, parent->scope) : "";
     tape->options.size = sizeof tape->options;
     if (!tape->scope) {
-        wg_free(tape);
+        wg_tape_free(tape);
         return wg_error_set(err, WG_ENOMEM, "tape: out of memory");
     }
     if (!wg__slot_take(tape)) {
-        wg__arena_free(&tape->arena);
-        wg_free(tape);
+        wg_tape_free(tape);
         return wg_error_set(err, WG_ELIMIT, "tape: more than %d tapes at once", WG__MAX_TAPES);
     }
     *out = tape;
@@ -76,17 +95,47 @@ void wg__tape_seal(wg_tape *tape)
 
 void wg_tape_free(wg_tape *tape)
 {
-    if (!tape) return;
-    wg__slot_leave(tape);
+    while (tape) {
+        wg_tape *next = tape->spare;
+        wg__slot_leave(tape);
+        for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
+        wg__cache_free(tape->cache);
+        wg__intern_free(tape->intern);
+        wg_free(tape->bodies);
+        wg_free(tape->captures);
+        wg_free(tape->values);
+        wg_free(tape->nodes);
+        wg__arena_free(&tape->arena);
+        wg__arena_free(&tape->work);
+        wg_free(tape);
+        tape = next;
+    }
+}
+
+/* An empty list in the memory that it has. */
+static void clear(wg_tape *tape)
+{
     for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
+    tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = tape->last_leaf = 0;
+    wg__arena_reset(&tape->arena);
+    tape->scope = "";
+    tape->copied_scope[0] = tape->copied_scope[1] = NULL;
+    tape->status = WG_OK;
+    memset(&tape->error, 0, sizeof tape->error);
+}
+
+void wg__tape_recycle(wg_tape *root, wg_tape *tape)
+{
+    wg__slot_leave(tape);
+    clear(tape);
     wg__cache_free(tape->cache);
-    wg__intern_free(tape->intern);
-    wg_free(tape->bodies);
-    wg_free(tape->captures);
-    wg_free(tape->values);
-    wg_free(tape->nodes);
-    wg__arena_free(&tape->arena);
-    wg_free(tape);
+    tape->cache = NULL;
+    memset(&tape->options, 0, sizeof tape->options);
+    tape->watch = NULL;
+    tape->watch_user = NULL;
+    tape->parent = NULL;
+    tape->spare = root->spare;
+    root->spare = tape;
 }
 
 void wg_tape_reset(wg_tape *tape)
@@ -97,13 +146,7 @@ void wg_tape_reset(wg_tape *tape)
         return;
     }
     wg__slot_renew(tape);
-    for (int32_t i = 0; i < tape->n_bodies; i++) wg__body_release(tape->bodies[i]);
-    tape->n_bodies = tape->n_nodes = tape->n_values = tape->n_captures = tape->last_leaf = 0;
-    wg__arena_reset(&tape->arena);
-    tape->scope = "";
-    tape->copied_scope[0] = tape->copied_scope[1] = NULL;
-    tape->status = WG_OK;
-    memset(&tape->error, 0, sizeof tape->error);
+    clear(tape);
 }
 
 /* ---- errors ---- */
@@ -173,6 +216,16 @@ wg_status wg_infer_fail(wg_infer *c, wg_status status, const char *fmt, ...)
     wg_status s = wg_infer_failv(c, status, fmt, args);
     va_end(args);
     return s;
+}
+
+/* ---- memory ---- */
+
+void *wg_tape_alloc(wg_tape *tape, size_t count, size_t size)
+{
+    if (!tape) return NULL;
+    void *p = wg__arena_calloc(&tape->arena, count, size);
+    if (!p) poison(tape, WG_ENOMEM, "tape: out of memory while recording");
+    return p;
 }
 
 /* ---- looking at vars ---- */
@@ -397,9 +450,12 @@ static wg_status record(wg_tape *tape, const wg_op *op, const wg_var *in, int n_
     wg_status status = WG_ENOMEM;
     wg_type few_in[16], few_out[4];
     int32_t few_index[16];
-    wg_type *types = n_in <= 16 ? few_in : wg_reallocarray(NULL, (size_t)n_in, sizeof *types);
-    wg_type *results = n_out <= 4 ? few_out : wg_reallocarray(NULL, (size_t)n_out, sizeof *results);
-    int32_t *index = n_in <= 16 ? few_index : wg_reallocarray(NULL, (size_t)n_in, sizeof *index);
+    wg__arena *work = wg__work(tape);
+    wg__arena_mark mark = wg__arena_mark_of(work);
+    wg_type *types = n_in <= 16 ? few_in : wg__arena_calloc(work, (size_t)n_in, sizeof *types);
+    wg_type *results =
+        n_out <= 4 ? few_out : wg__arena_calloc(work, (size_t)n_out, sizeof *results);
+    int32_t *index = n_in <= 16 ? few_index : wg__arena_calloc(work, (size_t)n_in, sizeof *index);
     if (!types || !results || !index) {
         poison(tape, WG_ENOMEM, "tape: out of memory while recording");
         goto done;
@@ -443,9 +499,7 @@ static wg_status record(wg_tape *tape, const wg_op *op, const wg_var *in, int n_
     }
     for (int i = 0; i < n_out; i++) out[i] = wg__var(tape, node->first_out + i);
 done:
-    if (types != few_in) wg_free(types);
-    if (results != few_out) wg_free(results);
-    if (index != few_index) wg_free(index);
+    wg__arena_release(work, mark);
     return status;
 }
 

@@ -47,6 +47,7 @@ struct wg_tape {
     int depth;       /* 0 = root, parent's + 1 for a body */
     wg_tape *parent; /* tape that a body's outer values live on; NULL for a root */
     wg__arena arena; /* attributes, operand lists, names */
+    wg__arena work;  /* of a root: work arrays of recording, see wg__work */
     wg__node *nodes;
     int32_t n_nodes, cap_nodes;
     int32_t last_leaf; /* value + 1 of the newest input or tensor, 0 = none */
@@ -64,11 +65,12 @@ struct wg_tape {
     void *watch_user;
     struct wg__cache *cache;   /* of a root; made on demand */
     struct wg__intern *intern; /* of a root: bodies recorded so far, resets survived */
+    wg_tape *spare;            /* of a root: tapes for the next bodies; of one of these: the next */
     wg_compile_options options;
 };
 
 /* A recorded loop body: its list and which of its values are slots. Shared by every scan and pass
- * that uses it; immutable once made. */
+ * that uses it; immutable once made. Its memory is its list's. */
 struct wg__body {
     int32_t refs;
     wg_tape *graph;
@@ -113,7 +115,14 @@ void wg__slot_leave(wg_tape *tape);
 void wg__slot_renew(wg_tape *tape); /* all handles so far become stale */
 
 /* tape.c */
+/* A tape for a body that is recorded from `parent`: a spare one of its root where there is one. */
 wg_status wg__body_tape_new(wg_tape *parent, wg_tape **out, wg_error *err);
+/* Keeps a body's tape with its root for the next body, memory and all. */
+void wg__tape_recycle(wg_tape *root, wg_tape *tape);
+/* Memory for work arrays while `tape` or a body of it is recorded, kept by the root so that
+ * recording the next minibatch takes none. Taken between a mark and its release; calls nest, and so
+ * do these. */
+wg__arena *wg__work(wg_tape *tape);
 /* A body's recording is over: handles to its values become stale, so that none that was kept can
  * change a list that is shared from now on; nothing is lifted into it any more. */
 void wg__tape_seal(wg_tape *tape);
@@ -160,8 +169,8 @@ typedef struct wg__slots {
     int32_t time;
 } wg__slots;
 /* Closes the recording of *graph (then NULL: it is the body's) on `tape` and makes the interned
- * body, the scan's operands (seq, init, captures in their order; freed by the caller) and its
- * counts in attr. */
+ * body, the scan's operands (seq, init, captures in their order; work memory that the caller
+ * releases) and its counts in attr. */
 wg_status wg__body_close(wg_tape *tape, wg_tape **graph, const wg__slots *slots, const wg_var *seq,
                          const wg_var *init, wg__scan_attr *attr, wg_var **operands,
                          wg__body **body);

@@ -184,11 +184,8 @@ wg_status wg_rnn_run(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *opt
     else if (!status)
         status = wg_rnn_zero_states(tape, rnn, wg_dim(x, 1), init);
     if (!status) {
-        param = wg_reallocarray(NULL, (size_t)rnn->cell->n_params + 1, sizeof *param);
-        if (!param) {
-            wg_tape_fail(tape, WG_ENOMEM, "rnn '%s': out of memory", rnn->prefix);
-            status = WG_ENOMEM;
-        }
+        param = wg_tape_alloc(tape, (size_t)rnn->cell->n_params + 1, sizeof *param);
+        if (!param) status = WG_ENOMEM;
     }
     for (int k = 0; k < rnn->layers && !status; k++) {
         wg_var out[2];
@@ -205,7 +202,6 @@ wg_status wg_rnn_run(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *opt
         if (!status) x = rnn->directions == 2 ? wg_concat(out, 2, -1) : out[0];
         pop_scope(tape, rnn);
     }
-    wg_free(param);
     if (status_of(tape)) status = status_of(tape); /* the first error, not what came of it */
     *y = status ? wg_tape_fail(tape, status, "rnn '%s' failed", rnn->prefix) : x;
     for (int i = 0; final && i < n_states; i++) final[i] = status ? *y : last[i];
@@ -231,11 +227,8 @@ wg_status wg_rnn_step(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *op
     else if (!status)
         status = wg_rnn_zero_states(tape, rnn, wg_dim(x, 0), state);
     if (!status) {
-        param = wg_reallocarray(NULL, (size_t)rnn->cell->n_params + 1, sizeof *param);
-        if (!param) {
-            wg_tape_fail(tape, WG_ENOMEM, "rnn '%s': out of memory", rnn->prefix);
-            status = WG_ENOMEM;
-        }
+        param = wg_tape_alloc(tape, (size_t)rnn->cell->n_params + 1, sizeof *param);
+        if (!param) status = WG_ENOMEM;
     }
     for (int k = 0; k < rnn->layers && !status; k++) {
         int slot = first_slot(rnn, k, 0);
@@ -250,7 +243,6 @@ wg_status wg_rnn_step(wg_tape *tape, const wg_rnn *rnn, const wg_rnn_options *op
         status = status_of(tape);
         pop_scope(tape, rnn);
     }
-    wg_free(param);
     if (status_of(tape)) status = status_of(tape);
     *y = status ? wg_tape_fail(tape, status, "rnn '%s' failed", rnn->prefix) : x;
     for (int i = 0; status && i < n_states; i++) next[i] = *y;

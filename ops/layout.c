@@ -222,15 +222,12 @@ wg_var(wg_stack)(const wg_var *x, int n, int axis)
     int at = 0;
     if (wg_var_ok(x[0]) && !wg__axis(axis, wg_rank(x[0]) + 1, &at))
         return wg__fail_axis("stack", x[0], axis);
-    wg_var *wide = wg_reallocarray(NULL, (size_t)n, sizeof *wide);
-    if (!wide) {
-        wg_tape *tape = wg_var_tape(x[0]);
-        return tape ? wg_tape_fail(tape, WG_ENOMEM, "stack: out of memory") : WG_NONE;
-    }
+    enum { FEW = 16 };
+    wg_tape *tape = wg_var_tape(x[0]);
+    wg_var few[FEW], *wide = n > FEW ? wg_tape_alloc(tape, (size_t)n, sizeof *wide) : few;
+    if (!wide) return tape ? wg_tape_fail(tape, WG_ENOMEM, "stack: out of memory") : WG_NONE;
     for (int i = 0; i < n; i++) wide[i] = (wg_expand_dims)(x[i], at);
-    wg_var y = (wg_concat)(wide, n, at);
-    wg_free(wide);
-    return y;
+    return (wg_concat)(wide, n, at);
 }
 
 /* ---- pad ---- */

@@ -299,17 +299,11 @@ static void split_vjp(wg_vjp *c)
     wg_var few[FEW], *g = few;
     int n = wg_vjp_n_out(c);
     if (n > FEW) {
-        g = wg_reallocarray(NULL, (size_t)n, sizeof *g);
-        if (!g) {
-            wg_vjp_add(
-                c, 0,
-                wg_tape_fail(wg_var_tape(wg_vjp_in(c, 0)), WG_ENOMEM, "split: out of memory"));
-            return;
-        }
+        g = wg_tape_alloc(wg_var_tape(wg_vjp_in(c, 0)), (size_t)n, sizeof *g);
+        if (!g) return; /* the tape is poisoned */
     }
     for (int i = 0; i < n; i++) g[i] = wg_vjp_grad(c, i);
     wg_vjp_add(c, 0, (wg_concat)(g, n, (int)attr->axis));
-    if (g != few) wg_free(g);
 }
 
 static void split_format(const void *attr, size_t attr_size, char *buf, size_t size)

@@ -46,6 +46,10 @@ WG_API wg_status wg_tape_status(const wg_tape *tape, wg_error *err);
 WG_API wg_var wg_tape_fail(wg_tape *tape, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
 WG_API wg_var wg_tape_failv(wg_tape *tape, wg_status status, const char *fmt, va_list args)
     WG_PRINTF(3, 0);
+/* count * size bytes, zeroed and 16-byte aligned, that live until the tape is reset or freed: lists
+ * of vars of functions that record. A tape keeps its memory over resets, so recording the next
+ * minibatch takes none. NULL when out of memory: then the tape is poisoned. */
+WG_API void *wg_tape_alloc(wg_tape *tape, size_t count, size_t size);
 /* Number of nodes recorded so far. */
 WG_API int64_t wg_tape_length(const wg_tape *tape);
 
