@@ -87,7 +87,8 @@ static wg_status lookup(wg_tape *tape, int n_out, wg_program **program, int32_t 
     wg__cache *c = tape->cache;
     if (!wg__canonical(tape, c->index, n_out, &c->bytes, c->scratch, c->mark, c->leaves, n_leaves))
         return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
-    const int32_t how[3] = {tape->options.threads, tape->options.isa, tape->options.node_by_node};
+    const int32_t how[4] = {tape->options.threads, tape->options.isa, tape->options.node_by_node,
+                            tape->options.bf16};
     wg__bytes_put(&c->bytes, how, sizeof how);
     const char *passes = tape->options.passes;
     if (passes) wg__bytes_put(&c->bytes, passes, strlen(passes) + 1);

@@ -6,6 +6,7 @@
 #include <wengert/parallel.h>
 
 #include "compile.h"
+#include "isa.h"
 
 static int64_t now_ns(void)
 {
@@ -125,6 +126,11 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     p->threads = o->threads > 0 ? o->threads : wg_default_threads();
     p->isa = o->isa > 0 && o->isa <= WG_ISAS ? o->isa - 1 : (int)wg_isa_best();
     if (p->isa > (int)wg_isa_best()) p->isa = (int)wg_isa_best();
+    const char *missing = o->bf16 ? wg__bf16_missing(p->isa) : NULL;
+    if (missing) {
+        status = wg_error_set(err, WG_ENOTSUP, "compile: no products in bf16: %s", missing);
+        goto failed;
+    }
     p->watch = tape->watch;
     p->watch_user = tape->watch_user;
     p->graph = wg__graph_build(&p->arena, tape, out, n_out);
@@ -138,6 +144,10 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     const char *without = o->passes ? o->passes : getenv("WENGERT_PASSES");
     status = check_passes(without, err);
     if (status != WG_OK) goto failed;
+    if (o->bf16) {
+        wg__products_in_bf16(g);
+        trace(o, "products in bf16", g);
+    }
     if (plain) lone_groups(g);
     for (size_t i = 0; i < sizeof passes / sizeof *passes && !plain; i++) {
         if (left_out(without, passes[i].name, strlen(passes[i].name))) continue;

@@ -74,6 +74,9 @@ bool wg__canonical(const wg_tape *tape, const int32_t *out, int n_out, wg__bytes
                    int32_t *scratch /* n_values */, uint8_t *mark /* n_nodes */, int32_t *leaves,
                    int32_t *n_leaves);
 
+/* passes/bf16.c: f32 products into their form in bf16, bodies too. */
+void wg__products_in_bf16(wg__graph *g);
+
 /* The passes, each its own file under core/passes. False on out of memory. */
 bool wg__pass_merge_scans(wg__graph *g);
 bool wg__pass_dead(wg__graph *g); /* dead code, unused slots of scans */

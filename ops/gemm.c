@@ -20,7 +20,7 @@
 #include <omp.h>
 #endif
 
-static int threads_enter(int threads)
+int wg__threads_enter(int threads)
 {
 #ifdef _OPENMP
     if (omp_in_parallel()) return 0;
@@ -34,7 +34,7 @@ static int threads_enter(int threads)
 #endif
 }
 
-static void threads_leave(int before)
+void wg__threads_leave(int before)
 {
 #ifdef _OPENMP
     if (before > 0) omp_set_num_threads(before);
@@ -156,7 +156,7 @@ wg_status wg__gemm(int isa, wg_dtype dtype, bool trans_a, bool trans_b, int64_t 
         return WG_OK;
     }
     wg_status status = WG_OK;
-    int before = threads_enter(threads);
+    int before = wg__threads_enter(threads);
 #ifdef WG_HAVE_ONEDNN
     if (by == BY_ONEDNN) {
         dnnl_status_t done = dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', m, n, k, 1.0F, a,
@@ -166,11 +166,11 @@ wg_status wg__gemm(int isa, wg_dtype dtype, bool trans_a, bool trans_b, int64_t 
         else if (done != dnnl_success)
             status =
                 wg_error_set(err, WG_EINTERNAL, "matmul: oneDNN failed with status %d", (int)done);
-        threads_leave(before);
+        wg__threads_leave(before);
         return status;
     }
 #endif
     status = cblas_product(dtype, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, err);
-    threads_leave(before);
+    wg__threads_leave(before);
     return status;
 }

@@ -1,11 +1,12 @@
 /* Products whose right operand is prepared once for many of them: the weights of a loop.
  *
- * Two preparations, chosen by types and instruction set alone (measurements:
+ * Three preparations, chosen by types and instruction set alone (measurements:
  * docs/decisions/0012-products.md):
  *
  *   panels  op(b) in the layout that our own kernels of few rows read (kernels/panel.h);
  *   rows    op(b) contiguous and untransposed, for the libraries' kernels, which are slow with few
- *           rows against a transposed right operand.
+ *           rows against a transposed right operand;
+ *   bf16    b rounded, for products that were asked for in bf16, whatever their size.
  *
  * Both ops here are placed by a pass (core/passes/pack_weights.c) through the descriptor of matmul,
  * after differentiation: nobody records them, and they have no gradients. */
@@ -16,10 +17,11 @@
 
 #include <wengert/parallel.h>
 
+#include "bf16.h"
 #include "kernels/panel.h"
 #include "ndcopy.h"
 
-enum { LAYOUT_PANELS = 1, LAYOUT_ROWS = 2 };
+enum { LAYOUT_PANELS = 1, LAYOUT_ROWS = 2, LAYOUT_BF16 = 3 };
 
 typedef struct pack_attr {
     uint32_t trans, layout;
@@ -42,6 +44,8 @@ static wg_type packed_type(const wg_type *b, const pack_attr *attr)
 {
     int64_t k, n;
     op_sizes(&b->shape, attr->trans, &k, &n);
+    /* Two elements in the place of one: there is no dtype for them. */
+    if (attr->layout == LAYOUT_BF16) return (wg_type){b->dtype, WG_SHAPE((k * n + 1) / 2)};
     if (attr->layout == LAYOUT_PANELS) n = whole_panels(n);
     return (wg_type){b->dtype, WG_SHAPE(k, n)};
 }
@@ -79,6 +83,12 @@ static wg_status pack_kernel(wg_kernel *c)
     const wg_view *b = &c->in[0];
     int64_t k, n, row = b->stride[attr->trans ? 1 : 0], column = b->stride[attr->trans ? 0 : 1];
     op_sizes(&b->shape, attr->trans, &k, &n);
+    if (attr->layout == LAYOUT_BF16) {
+        uint16_t *to = c->out[0].data;
+        wg__bf16_convert(b, to, c->threads);
+        if (k * n % 2) to[k * n] = 0;
+        return WG_OK;
+    }
     if (attr->layout == LAYOUT_ROWS) {
         int64_t dim[2] = {k, n}, to[2] = {n, 1}, from[2] = {row, column};
         wg__ndcopy(wg_dtype_size(b->dtype), 2, dim, to, c->out[0].data, from, b->data, c->threads);
@@ -94,8 +104,9 @@ static void pack_format(const void *attr, size_t attr_size, char *buf, size_t si
 {
     const pack_attr *a = attr;
     (void)attr_size;
-    snprintf(buf, size, "%s%s", a->layout == LAYOUT_PANELS ? "panels" : "rows",
-             a->trans ? " b^T" : "");
+    static const char *const name[] = {
+        [LAYOUT_PANELS] = "panels", [LAYOUT_ROWS] = "rows", [LAYOUT_BF16] = "bf16"};
+    snprintf(buf, size, "%s%s", name[a->layout], a->trans ? " b^T" : "");
 }
 
 static const wg_op op_pack = {
@@ -236,5 +247,24 @@ bool wg__matmul_packing(const wg_type *a, const wg_type *b, const void *attr, in
     out->product = panels ? &op_product : &wg__op_matmul;
     memcpy(out->product_attr, &plain, sizeof plain);
     out->product_attr_size = sizeof plain;
+    return true;
+}
+
+bool wg__bf16_packing(const wg_type *a, const wg_type *b, const void *attr, int64_t uses, int isa,
+                      wg_packing *out)
+{
+    (void)isa;
+    const wg_product_attr *flags = attr;
+    int64_t count = wg_shape_count(&b->shape);
+    if (b->shape.rank != 2 || a->shape.rank < 2 || flags->trans_a || uses < 2 || count < 1)
+        return false;
+    pack_attr how = {0, LAYOUT_BF16};
+    out->pack = &op_pack;
+    out->packed = packed_type(b, &how);
+    memcpy(out->pack_attr, &how, sizeof how);
+    out->pack_attr_size = sizeof how;
+    out->product = &wg__op_matmul_bf16_packed;
+    memcpy(out->product_attr, flags, sizeof *flags);
+    out->product_attr_size = sizeof *flags;
     return true;
 }

@@ -14,6 +14,7 @@
 #include <wengert/parallel.h>
 
 #include "axes.h"
+#include "bf16.h"
 #include "gemm.h"
 #include "ndcopy.h"
 #include "packed.h"
@@ -346,6 +347,7 @@ const wg_op wg__op_matmul = {
     .format = matmul_format,
     .doc = "y = op(a) op(b)",
     .packing = wg__matmul_packing,
+    .bf16 = &wg__op_matmul_bf16,
 };
 
 wg_var(wg_matmul_t)(wg_var a, wg_var b, bool trans_a, bool trans_b)

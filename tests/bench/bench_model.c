@@ -23,7 +23,8 @@ double bench_model_flops(const bench_config *c, const char *cell)
 
 wg_compile_options bench_compile_options(const bench_options *options)
 {
-    return (wg_compile_options){.size = sizeof(wg_compile_options), .threads = options->threads};
+    return (wg_compile_options){
+        .size = sizeof(wg_compile_options), .threads = options->threads, .bf16 = options->bf16};
 }
 
 void bench_model_free(bench_model *m)
@@ -63,7 +64,6 @@ static wg_status make(bench_model *m, const char *cell, const bench_options *opt
     sgd.kind = WG_OPTIMIZER_SGD;
     sgd.clip_norm = 5;
     sgd.threads = options->threads;
-    if (options->bf16) return wg_error_set(err, WG_EINVAL, "this library has no products in bf16");
     if (!rnn.cell) return wg_error_set(err, WG_ENOTFOUND, "no cell is named '%.100s'", cell);
     wg_status status = wg_params_new(WG_F32, &m->params, err);
     if (!status)

@@ -180,6 +180,9 @@ struct wg_op {
     wg_map_loop_fn loop;
     const wg_map_pattern *patterns;
     int n_patterns;
+    /* WG_OP_PRODUCT, optional: the same product for two f32 operands of which the right one is a
+     * matrix, with operands rounded to bf16 and sums in f32. Placed for wg_compile_options.bf16. */
+    const wg_op *bf16;
 };
 
 /* Appends a node. attr is copied; it must have no padding garbage (memset first) and no pointers.

@@ -5,6 +5,7 @@
 #define WENGERT_PARALLEL_H
 
 #include <wengert/status.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 WG_BEGIN_DECLS
@@ -27,6 +28,10 @@ typedef enum wg_isa { WG_ISA_BASE = 0, WG_ISA_AVX2 = 1, WG_ISA_AVX512 = 2 } wg_i
  * it; an unknown or missing one is ignored). */
 WG_API wg_isa wg_isa_best(void);
 WG_API const char *wg_isa_name(wg_isa isa);
+/* Has the CPU products in bf16 (AVX-512 BF16, or AMX BF16, which comes with it), may they be used
+ * (WENGERT_ISA, and oneDNN's DNNL_MAX_CPU_ISA), and was the library built with oneDNN 2? Then
+ * wg_compile_options.bf16 can be set. */
+WG_API bool wg_bf16_available(void);
 
 WG_END_DECLS
 

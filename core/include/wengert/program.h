@@ -28,6 +28,12 @@ typedef struct wg_compile_options {
      * to. NULL: what the environment says in WENGERT_PASSES, else all are run. EINVAL for a name
      * that is none, or that of a pass which others rest on ("dead code"). */
     const char *passes;
+    /* f32 products with a matrix on the right, those of gradients included, read their operands
+     * rounded to bf16 (8 bits of mantissa, to nearest even) and add in f32; batched products and
+     * all else stay f32. Part of what programs are cached by. Where wg_bf16_available says no,
+     * compiling fails with ENOTSUP and says what is missing: f32 is never measured by mistake.
+     * Never run yet on a CPU that has it: see docs/decisions/0018-bf16.md. */
+    bool bf16;
 } wg_compile_options;
 
 /* Installs a trace for every compilation whose options have none, so that a host can show the
