@@ -22,8 +22,12 @@ WG_PLUGIN_DECLARE(lstm_variants);
 #define COUNTS_ALL 0
 #endif
 #endif
-#if !defined(COUNTS_ALL) && defined(__GLIBC__)
+#ifndef COUNTS_ALL
+#ifdef __GLIBC__
 #define COUNTS_ALL 1
+#else
+#define COUNTS_ALL 0
+#endif
 #endif
 
 static atomic_size_t all_calls;
