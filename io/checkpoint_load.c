@@ -37,14 +37,21 @@ struct wg__load {
     wg_error error;
 };
 
-static void dispose(wg__load *l)
+/* What was made and did not join the tree. */
+static void drop_made(wg__load *l)
 {
-    wg__source_close(&l->source);
     for (size_t i = 0; i < l->count && l->fates; i++) {
         wg_tensor_free(l->fates[i].made);
         wg_free(l->fates[i].text);
     }
     wg_free(l->fates);
+    l->fates = NULL;
+}
+
+static void dispose(wg__load *l)
+{
+    wg__source_close(&l->source);
+    drop_made(l);
     wg_free(l->items);
     wg__names_free(&l->names);
     wg__zip_free(l->members, l->count);
@@ -254,6 +261,8 @@ static void run_commit(wg__task *task)
 {
     wg__load *l = task->owner;
     if (l->status == WG_OK) l->status = commit(l);
+    /* Here, for giving gigabytes back to the system takes a while. */
+    drop_made(l);
     wg__source_close(&l->source);
 }
 

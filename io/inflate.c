@@ -2,10 +2,15 @@
 #include "inflate.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #include "fileerror.h"
 #include "zmem.h"
+
+/* What is inflated at a time: it is summed while the cache still has it, and a thread of a loop's
+ * pool lets others go first about every 0.3 ms. */
+enum { STEP = 1 << 16 };
 
 void wg__inflate_begin(wg__inflate *s, const wg__member *m, uint64_t at, uint64_t size, bool last,
                        uint64_t skip, void *out, bool narrow)
@@ -62,7 +67,7 @@ static unsigned char *place(const wg__inflate *s, unsigned char *scratch, size_t
     uint64_t left = s->end - s->at;
     bool direct = s->at >= s->skip && s->out && !s->narrow;
     if (s->at < s->skip && s->skip - s->at < left) left = s->skip - s->at;
-    size_t most = direct ? (size_t)1 << 30 : scratch_size;
+    size_t most = direct ? STEP : scratch_size;
     *room = left < most ? (size_t)left : most;
     return direct ? s->out + (s->at - s->skip) : scratch;
 }
@@ -76,6 +81,11 @@ static wg_status account(wg__inflate *s, const char *file, const unsigned char *
     if (s->narrow && s->out && s->at >= s->skip)
         status = narrow(s, file, bytes, size, s->at - s->skip, err);
     s->at += size;
+    s->since += size;
+    if (s->yield && s->since >= STEP) {
+        s->since = 0;
+        sched_yield();
+    }
     return status;
 }
 

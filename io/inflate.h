@@ -17,6 +17,8 @@ typedef struct wg__inflate {
     bool boundary; /* what was inflated so far ends behind a flush */
     uint32_t crc;
     unsigned char part[8]; /* of a 64-bit integer */
+    bool yield;            /* let other threads of this core go first now and then */
+    size_t since;          /* bytes since that was done */
     bool ready;            /* the stream was initialised */
     z_stream z;
 } wg__inflate;

@@ -216,6 +216,9 @@ wg_status wg__unpack_start(wg__unpack *u, wg_error *err)
     if (!fine) u->n_lanes = 0;
     for (size_t i = 0; i < lanes && fine; i++) {
         u->lanes[i].unpack = u;
+        /* Beside a loop: its thread may wait for this core, and an event is late after a tick of
+         * the scheduler (4 ms) unless the core is given up before. */
+        u->lanes[i].inflate.yield = u->crew->read != NULL;
         u->lanes[i].buffer = wg_malloc(u->buffer);
         fine = u->lanes[i].buffer != NULL;
     }

@@ -118,32 +118,44 @@ static void loaded(wg_checkpoint_load_t *request, wg_status status)
     uv_close((uv_handle_t *)&w->timer, NULL);
 }
 
-static int latency(const char *path, int64_t mib, int threads)
+/* One load beside the timer, into tensors that are there. */
+static int watched_load(uv_loop_t *loop, const char *path, wg_state *state, int threads, watch *w)
 {
     wg_error err;
     wg_checkpoint_options o = {.size = sizeof o, .threads = threads};
-    wg_state *state = normal(3, mib);
-    if (!state) return 2;
-    if (wg_checkpoint_save_state_sync(path, state, &o, &err) != WG_OK) return trouble(&err);
-    for (int i = 0; i < 3; i++) wg_tensor_fill(wg_state_tensor_at(state, i), 0);
-    uv_loop_t *loop = uv_default_loop();
-    watch w = {.worst = 0};
-    wg_checkpoint_load_t request = {.data = &w};
-    w.timer.data = &w;
-    uv_timer_init(loop, &w.timer);
+    wg_checkpoint_load_t request = {.data = w};
+    *w = (watch){.timer.data = w};
+    uv_timer_init(loop, &w->timer);
     double start = seconds();
     uv_update_time(loop);
     if (wg_checkpoint_load_state(loop, &request, path, state, &o, loaded, &err) != WG_OK)
         return trouble(&err);
-    tick(&w.timer);
+    tick(&w->timer);
     uv_run(loop, UV_RUN_DEFAULT);
     double took = seconds() - start;
-    if (w.status != WG_OK) return trouble(&w.error);
-    printf("%.3f s, %ld ticks, at most %.2f ms late, %ld more than 5 ms\n", took, w.ticks,
-           (double)w.worst / 1e6, w.late);
+    if (w->status != WG_OK) return trouble(&w->error);
+    printf("%.3f s, %ld ticks, at most %.2f ms late, %ld more than 5 ms\n", took, w->ticks,
+           (double)w->worst / 1e6, w->late);
+    return 0;
+}
+
+static int latency(const char *path, int64_t mib, int threads)
+{
+    wg_error err;
+    uv_loop_t *loop = uv_default_loop();
+    long late = 0;
+    wg_state *state = normal(3, mib);
+    if (!state) return 2;
+    if (wg_checkpoint_save_state_sync(path, state, NULL, &err) != WG_OK) return trouble(&err);
+    for (int i = 0; i < TIMES; i++) {
+        watch w;
+        int code = watched_load(loop, path, state, threads, &w);
+        if (code) return code;
+        late += w.late;
+    }
     wg_state_free(state);
     uv_loop_close(loop);
-    return w.late > 0;
+    return late > 0;
 }
 
 int main(int count, char **value)

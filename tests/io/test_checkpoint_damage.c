@@ -6,69 +6,15 @@
 
 #include "huffman.h"
 
-/* A file of some 3 KiB with a member of eight chunks, stored and deflated ones, and a text. */
-static wg_state *small_tree(void)
-{
-    wg_state *s;
-    WGT_OK(wg_state_new(&s, NULL), NULL);
-    cp_put(s, "W", WG_F32, WG_SHAPE(16, 30));
-    cp_put(s, "step", WG_I32, WG_SCALAR);
-    cp_put(s, "zeros", WG_U8, WG_SHAPE(300));
-    wg_tensor_fill(wg_state_tensor(s, "zeros"), 0);
-    WGT_OK(wg_state_put_text(s, "config.json", "{\"layers\": 2}", 13, NULL), NULL);
-    return s;
-}
-
-static wg_status write_small(const char *path, const wg_state *s, bool zip64, wg_error *e)
-{
-    wg_npz_writer *w;
-    wg_status status = wg_npz_create(path, NULL, &w, e);
-    if (status != WG_OK) return status;
-    wg__npz_force_chunks(w, 8);
-    if (zip64) wg__npz_force_zip64(w);
-    for (int i = 0; i < wg_state_count(s) && status == WG_OK; i++) {
-        size_t length;
-        const char *text = wg_state_text_at(s, i, &length);
-        status = text ? wg_npz_add_bytes(w, wg_state_name(s, i), text, length, e)
-                      : wg_npz_add_tensor(w, wg_state_name(s, i), wg_state_tensor_at(s, i), e);
-    }
-    if (status == WG_OK) return wg_npz_finish(w, e);
-    wg_npz_abort(w);
-    return status;
-}
-
-/* Either an error, or what was saved, but for what a flip may rename. */
-static bool refused_or_same(const char *path, const wg_state *a, bool uv)
-{
-    wg_error e;
-    wg_state *b;
-    wg_checkpoint_options o = {.size = sizeof o, .threads = 2};
-    WGT_OK(wg_state_new(&b, NULL), NULL);
-    wg_status status =
-        uv ? cp_load_uv(path, b, &o, &e) : wg_checkpoint_load_state_sync(path, b, &o, NULL, &e);
-    if (status == WG_OK) {
-        assert_int_equal(wg_state_count(b), wg_state_count(a));
-        for (int i = 0; i < wg_state_count(b); i++) {
-            const wg_tensor *x = wg_state_tensor(a, wg_state_name(b, i));
-            if (x && wg_state_tensor_at(b, i)) cp_assert_same_tensor(x, wg_state_tensor_at(b, i));
-        }
-    } else {
-        assert_int_equal(wg_state_count(b), 0);
-        IO_CONTAINS(e, path);
-    }
-    wg_state_free(b);
-    return status != WG_OK;
-}
-
 static void test_flips(void **state)
 {
     (void)state;
-    wg_state *a = small_tree();
+    wg_state *a = cp_small_tree();
     for (int zip64 = 0; zip64 < 2; zip64++) {
         char *bytes;
         size_t size, refused = 0, at = 0;
         const char *path = io_path("flip.npz");
-        WGT_OK(write_small(path, a, zip64, NULL), NULL);
+        WGT_OK(cp_write_small(path, a, zip64, NULL), NULL);
         WGT_OK(wg_file_read(path, 0, &bytes, &size, NULL), NULL);
         for (size_t i = 0; i + 5 < size && !at; i++)
             if (memcmp(bytes + i, "WGFI\1", 5) == 0) at = i;
@@ -77,7 +23,7 @@ static void test_flips(void **state)
         for (size_t bit = 0; bit < 8 * size; bit += zip64 ? 13 : 3) {
             bytes[bit / 8] ^= (char)(1 << bit % 8);
             io_file("flip.npz", bytes, size);
-            refused += refused_or_same(path, a, bit % 3 > 0);
+            refused += cp_refused_or_same(path, a, bit % 3 > 0);
             bytes[bit / 8] ^= (char)(1 << bit % 8);
         }
         assert_true(refused > (zip64 ? size / 2 : 2 * size) * 8 / 10);
@@ -86,7 +32,7 @@ static void test_flips(void **state)
         for (size_t bit = 8 * (at + 8); bit < 8 * (at + 8 + 32); bit++) {
             bytes[bit / 8] ^= (char)(1 << bit % 8);
             io_file("flip.npz", bytes, size);
-            assert_true(refused_or_same(path, a, bit % 2));
+            assert_true(cp_refused_or_same(path, a, bit % 2));
             bytes[bit / 8] ^= (char)(1 << bit % 8);
         }
         /* Lengths that still add up, at the wrong places. */
@@ -94,18 +40,18 @@ static void test_flips(void **state)
             bytes[at + 8 + 4 * k]++;
             bytes[at + 12 + 4 * k]--;
             io_file("flip.npz", bytes, size);
-            assert_true(refused_or_same(path, a, k % 2));
+            assert_true(cp_refused_or_same(path, a, k % 2));
             bytes[at + 8 + 4 * k]--;
             bytes[at + 12 + 4 * k]++;
         }
         for (size_t cut = 0; cut < size; cut += zip64 ? 7 : 1) {
             io_file("flip.npz", bytes, cut);
-            assert_true(refused_or_same(path, a, cut % 2));
+            assert_true(cp_refused_or_same(path, a, cut % 2));
         }
         /* An index of another kind is passed over: the member is read from front to back. */
         bytes[at]++;
         io_file("flip.npz", bytes, size);
-        assert_false(refused_or_same(path, a, true));
+        assert_false(cp_refused_or_same(path, a, true));
         wg_free(bytes);
     }
     wg_state_free(a);
@@ -114,9 +60,9 @@ static void test_flips(void **state)
 static void test_out_of_memory(void **state)
 {
     (void)state;
-    wg_state *a = small_tree();
+    wg_state *a = cp_small_tree();
     const char *path = io_path("oom.npz");
-    WGT_OK(write_small(path, a, false, NULL), NULL);
+    WGT_OK(cp_write_small(path, a, false, NULL), NULL);
     for (int form = 0; form < 6; form++)
         for (size_t n = 1;; n++) {
             wg_checkpoint_options o = {.size = sizeof o,
@@ -152,7 +98,7 @@ static void test_out_of_memory(void **state)
     /* Chunks and their index too. */
     for (size_t n = 1;; n++) {
         wgt_fail_alloc_at(n);
-        wg_status status = write_small(io_path("o"), a, false, NULL);
+        wg_status status = cp_write_small(io_path("o"), a, false, NULL);
         bool reached = wgt_alloc_count() >= n;
         assert_int_equal(wgt_alloc_live(), 0);
         wgt_alloc_restore();
@@ -167,7 +113,7 @@ static void test_disk_full(void **state)
 {
     (void)state;
     wg_error e;
-    wg_state *a = cp_state(), *old = small_tree(), *b;
+    wg_state *a = cp_state(), *old = cp_small_tree(), *b;
     struct rlimit was;
     const char *path = io_path("full.npz");
     WGT_OK(wg_state_save(path, old, NULL, &e), &e);
@@ -214,9 +160,9 @@ static void test_witnesses(void **state)
         print_message("skipped: python3 with numpy is not installed\n");
         skip();
     }
-    wg_state *a = cp_state(), *small = small_tree(), *b;
+    wg_state *a = cp_state(), *small = cp_small_tree(), *b;
     WGT_OK(cp_save_uv(io_path("ours.npz"), a, NULL, &e), &e);
-    WGT_OK(write_small(io_path("small.npz"), small, false, &e), &e);
+    WGT_OK(cp_write_small(io_path("small.npz"), small, false, &e), &e);
     snprintf(
         command, sizeof command,
         "cd '%s' && %s -c \"import numpy as n, zipfile;"

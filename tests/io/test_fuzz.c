@@ -9,6 +9,9 @@
 #include <wengert/atomicfile.h>
 #include <wengert/rng.h>
 
+#define WGT_FUZZ_CHECKPOINT fuzz_checkpoint
+#define WGT_FUZZ_INDEX fuzz_index
+#define WGT_FUZZ_NPY fuzz_npy
 #define WGT_FUZZ_NPZ fuzz_npz
 #define WGT_FUZZ_SAFETENSORS fuzz_safetensors
 #define WGT_FUZZ_STREAM fuzz_stream
@@ -16,6 +19,9 @@
 #define WGT_FUZZ_TEXT fuzz_text
 #define WGT_FUZZ_TOKENIZE fuzz_tokenize
 #define WGT_FUZZ_VOCAB fuzz_vocab
+#include "../fuzz/fuzz_checkpoint.c"
+#include "../fuzz/fuzz_index.c"
+#include "../fuzz/fuzz_npy.c"
 #include "../fuzz/fuzz_npz.c"
 #include "../fuzz/fuzz_safetensors.c"
 #include "../fuzz/fuzz_stream.c"
@@ -66,12 +72,17 @@ static void test_seeds(void **state)
     static const struct {
         const char *folder;
         target run;
-    } all[] = {{"tests/fuzz/seeds/text", fuzz_text},
-               {"tests/fuzz/seeds/stream", fuzz_stream},
-               {"tests/fuzz/seeds/subword", fuzz_subword},
-               {"tests/fuzz/seeds/tokenize", fuzz_tokenize},
-               {"tests/fuzz/seeds/vocab", fuzz_vocab},
-               {"tests/fuzz/seeds/safetensors", fuzz_safetensors}};
+        int rounds;
+    } all[] = {{"tests/fuzz/seeds/checkpoint", fuzz_checkpoint, 50},
+               {"tests/fuzz/seeds/index", fuzz_index, 2000},
+               {"tests/fuzz/seeds/npy", fuzz_npy, 2000},
+               {"tests/fuzz/seeds/npz", fuzz_npz, 1000},
+               {"tests/fuzz/seeds/text", fuzz_text, 50},
+               {"tests/fuzz/seeds/stream", fuzz_stream, 50},
+               {"tests/fuzz/seeds/subword", fuzz_subword, 50},
+               {"tests/fuzz/seeds/tokenize", fuzz_tokenize, 50},
+               {"tests/fuzz/seeds/vocab", fuzz_vocab, 50},
+               {"tests/fuzz/seeds/safetensors", fuzz_safetensors, 50}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         char folder[1024], path[2048];
         assert_true(wgt_source_path(folder, all[i].folder));
@@ -84,7 +95,7 @@ static void test_seeds(void **state)
             size_t size;
             snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
             WGT_OK(wg_file_read(path, 0, &bytes, &size, NULL), NULL);
-            mutate(all[i].run, bytes, size, 50);
+            mutate(all[i].run, bytes, size, all[i].rounds);
             wg_free(bytes);
             files++;
         }
