@@ -29,8 +29,8 @@ static void cells_in_f32(void **state)
 static void chosen_cells(void **state)
 {
     (void)state;
-    unsigned long long first;
-    int count;
+    unsigned long long first = 0;
+    int count = 0;
     const char *text = getenv("WENGERT_CELLS");
     if (!text || sscanf(text, "%llu %d", &first, &count) != 2) skip();
     wgt_check_cells(first, count, WG_F64, true);
