@@ -71,6 +71,7 @@ static const pass passes[] = {
     {"common subexpressions", wg__pass_cse},
     {"pack weights", wg__pass_pack_weights},
     {"dead code", wg__pass_dead},
+    {"unmasked steps", wg__pass_unmask},
     {"views before maps", wg__pass_push_views},
     {"fuse", wg__pass_fuse},
 };
@@ -112,6 +113,7 @@ static void lone_groups(wg__graph *g)
         wg__gnode *n = &g->nodes[i];
         n->group = n->op->traits & WG_OP_MAP && n->op->map ? g->n_groups++ : -1;
         if (n->body) lone_groups(n->body);
+        if (n->unmasked) lone_groups(n->unmasked);
     }
 }
 

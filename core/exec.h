@@ -73,6 +73,10 @@ struct wg__loop {
     size_t *carry_bytes;
     int32_t time_bind;
     int64_t arena; /* of the body, offset in the parent's */
+    /* Steps at which every byte of these sequences is set run `unmasked`, whose first binds are
+     * those of the body; none: there is no such frame. */
+    wg__frame unmasked;
+    int32_t *mask, n_masks;
 };
 
 /* A fused group: a list of block instructions over registers. */

@@ -16,6 +16,10 @@ typedef struct wg__gnode {
     void *attr;
     size_t attr_size;
     wg__graph *body;
+    /* The body without the masks of lengths, and which sequences these are (their numbers); NULL =
+     * it has none. Made once everything else has been moved out of it. */
+    wg__graph *unmasked;
+    int32_t *masks, n_masks;
     const wg__body *source; /* the recorded body, for comparing */
     const char *scope, *file;
     int32_t line;
@@ -86,6 +90,7 @@ bool wg__pass_invariant(wg__graph *g);    /* what does not change leaves loops *
 bool wg__pass_hoist(wg__graph *g);        /* products of sequences leave loops */
 bool wg__pass_sink(wg__graph *g);         /* products that only feed sums and outputs leave loops */
 bool wg__pass_pack_weights(wg__graph *g); /* right operands of a loop's products, packed once */
+bool wg__pass_unmask(wg__graph *g);       /* bodies of loops without the masks of lengths */
 bool wg__pass_push_views(wg__graph *g);   /* slices move before elementwise ops */
 bool wg__pass_fuse(wg__graph *g);
 

@@ -81,74 +81,29 @@ static void copy_last(wg__planner *p, int32_t v)
     p->at[v] = to;
 }
 
-/* ---- the loop ---- */
+/* ---- the body ---- */
 
-void wg__plan_loop(wg__planner *p, const wg__gnode *n)
+/* The body's binds: sequences, constants, states read and written, outputs, sums, time. */
+static int32_t n_binds(const wg__graph *b)
 {
-    const wg__graph *b = n->body;
-    const wg__scan_attr *a = n->attr;
-    wg__loop *l = wg__arena_calloc(p->arena, 1, sizeof *l);
-    size_t slots = (size_t)(b->n_seq + b->n_const + b->n_y + b->n_sum) + 1;
-    wg__stream *streams = wg__arena_calloc(p->arena, slots, sizeof *streams);
-    size_t n_carry = (size_t)b->n_carry + 1;
-    int32_t *ints = wg__arena_calloc(p->arena, 6 * n_carry, sizeof *ints);
-    if (!l || !streams || !ints) {
-        p->failed = true;
-        return;
-    }
-    l->seq = streams;
-    l->constant = l->seq + b->n_seq;
-    l->y = l->constant + b->n_const;
-    l->sum = l->y + b->n_y;
-    l->carry_in = ints;
-    l->carry_read = ints + n_carry;
-    l->carry_write = ints + 2 * n_carry;
-    l->carry_out = ints + 3 * n_carry;
-    int32_t *after = ints + 4 * n_carry, *before = ints + 5 * n_carry;
-    find_stacks(p, n, after, before);
-    l->carry_stack = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_stack);
-    l->carry_scratch = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_scratch);
-    l->carry_bytes = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_bytes);
-    l->n_seq = b->n_seq;
-    l->n_const = b->n_const;
-    l->n_y = b->n_y;
-    l->n_sum = b->n_sum;
-    l->n_carry = b->n_carry;
-    l->steps = a->steps;
-    l->reverse = a->reverse != 0;
-    wg__planner q;
-    if (!l->carry_stack || !l->carry_scratch || !l->carry_bytes ||
-        !wg__planner_new(&q, p->arena, b, &l->body, p)) {
-        p->failed = true;
-        return;
-    }
-    /* Binds of the body: sequences, constants, carries read and written, y, sums, time. */
-    int32_t n_bind = b->n_seq + b->n_const + 2 * b->n_carry + b->n_y + b->n_sum + 1, k = 0;
-    l->body.bind = wg__arena_calloc(p->arena, (size_t)n_bind, sizeof *l->body.bind);
-    l->body.n_bind = n_bind;
-    if (!l->body.bind) q.failed = true;
-    wg__home operands[WG_SCAN_MAX_SLOTS * 2];
-    int n_operands = n->n_in;
-    wg__home *operand = n_operands <= WG_SCAN_MAX_SLOTS * 2
-                            ? operands
-                            : wg_reallocarray(NULL, (size_t)n_operands, sizeof *operand);
-    if (!operand) {
-        p->failed = true;
-        wg__planner_free(&q);
-        return;
-    }
-    for (int i = 0; i < n_operands; i++) operand[i] = p->at[n->in[i]];
+    return b->n_seq + b->n_const + 2 * b->n_carry + b->n_y + b->n_sum + 1;
+}
+
+/* Numbers the binds and gives the body's slots the layouts of their operands. */
+static void give_slots(wg__planner *q, const wg__graph *b, wg__loop *l, const wg__home *operand)
+{
+    int32_t k = 0;
     for (int i = 0; i < b->n_seq; i++) {
         wg_view view;
         slice_view(&operand[i].view, &view);
         l->seq[i] =
             (wg__stream){i, k, operand[i].view.stride[0] * (int64_t)wg_dtype_size(view.dtype)};
-        wg__plan_slot(&q, b->seq[i], &view, k++);
+        wg__plan_slot(q, b->seq[i], &view, k++);
     }
     for (int i = 0; i < b->n_const; i++) {
         int from = b->n_seq + b->n_carry + i;
         l->constant[i] = (wg__stream){from, k, 0};
-        wg__plan_slot(&q, b->constant[i], &operand[from].view, k++);
+        wg__plan_slot(q, b->constant[i], &operand[from].view, k++);
     }
     for (int i = 0; i < b->n_carry; i++) {
         wg_view view;
@@ -157,7 +112,7 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
         l->carry_out[i] = i;
         l->carry_bytes[i] = wg__type_bytes(b->values[b->carry[i]].type);
         l->carry_read[i] = k;
-        wg__plan_slot(&q, b->carry[i], &view, k++);
+        wg__plan_slot(q, b->carry[i], &view, k++);
         l->carry_write[i] = k++;
     }
     for (int i = 0; i < b->n_y; i++) {
@@ -169,19 +124,28 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
     wg_view time;
     wg__layout(&time, (wg_type){WG_I32, WG_SCALAR});
     l->time_bind = k;
-    wg__plan_slot(&q, b->time, &time, k);
-    /* Results: straight into their slots, or by copies and additions at the end. */
-    bool *direct = wg__arena_calloc(p->arena, (size_t)b->n_out + 1, sizeof *direct);
-    if (!direct) q.failed = true;
-    for (int i = 0; i < b->n_carry && !q.failed; i++)
-        direct[i] = wg__plan_aim(&q, b->out[i], l->carry_write[i]);
-    for (int i = 0; i < b->n_carry && !q.failed; i++) {
-        l->carry_stack[i] = -1;
-        if (after[i] >= 0) direct[after[i]] = true;
-        if (before[i] >= 0) direct[before[i]] = true;
+    wg__plan_slot(q, b->time, &time, k);
+}
+
+/* Plans the steps of the loop that run body b. in_stack[i]: output i is in the stack of a state. */
+static void plan_body(wg__planner *p, const wg__graph *b, wg__loop *l, wg__frame *frame,
+                      const wg__home *operand, const bool *in_stack)
+{
+    wg__planner q;
+    if (!wg__planner_new(&q, p->arena, b, frame, p)) {
+        p->failed = true;
+        return;
     }
-    for (int i = b->n_carry; i < b->n_carry + b->n_y && !q.failed; i++)
-        if (!direct[i]) direct[i] = wg__plan_aim(&q, b->out[i], l->y[i - b->n_carry].bind);
+    frame->n_bind = n_binds(b);
+    frame->bind = wg__arena_calloc(p->arena, (size_t)frame->n_bind, sizeof *frame->bind);
+    bool *direct = wg__arena_calloc(p->arena, (size_t)b->n_out + 1, sizeof *direct);
+    q.failed = !frame->bind || !direct;
+    give_slots(&q, b, l, operand);
+    /* Results: straight into their slots, or by copies and additions at the end. */
+    for (int i = 0; i < b->n_carry + b->n_y && !q.failed; i++) {
+        int32_t bind = i < b->n_carry ? l->carry_write[i] : l->y[i - b->n_carry].bind;
+        direct[i] = in_stack[i] || wg__plan_aim(&q, b->out[i], bind);
+    }
     wg_status status = q.failed ? WG_ENOMEM : wg__plan_graph(&q);
     for (int i = 0; i < b->n_out && status == WG_OK; i++) {
         if (direct[i]) continue;
@@ -199,24 +163,109 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
     if (status == WG_OK && !q.failed) wg__plan_finish(&q);
     if (q.failed || status != WG_OK) p->failed = true;
     wg__planner_free(&q);
-    wg__instr *loop = p->failed ? NULL : wg__plan_instr(p, WG__LOOP, n->n_in, n->n_out);
-    if (loop) {
-        loop->op = n->op;
-        loop->scope = n->scope;
-        loop->loop = l;
-        for (int i = 0; i < n->n_in; i++) wg__plan_read(p, loop, i, &operand[i]);
-        for (int i = 0; i < b->n_carry && !p->failed; i++)
-            if (after[i] >= 0 || before[i] >= 0) place_stack(p, n, loop, i, after[i], before[i]);
-        for (int i = 0; i < n->n_out && !p->failed; i++)
-            if (p->at[n->first_out + i].store < 0) wg__plan_write(p, loop, i, n->first_out + i);
-        for (int i = 0; i < b->n_carry && !p->failed; i++)
-            if (after[i] < 0 && before[i] < 0)
-                wg__plan_scratch(p, l->carry_bytes[i] + 64, &l->carry_scratch[i]);
-        wg__plan_scratch(p, l->body.arena_bytes + 64, &l->arena);
-        p->frame->unplanned_bytes += l->body.unplanned_bytes;
-        for (int i = 0; i < b->n_carry && !p->failed; i++)
-            if (after[i] >= 0 || before[i] >= 0) copy_last(p, n->first_out + i);
-        for (int i = 0; i < n->n_out && !p->failed; i++) wg__plan_watch(p, n->first_out + i);
+}
+
+/* The steps at which no row has ended run the body without its masks, if they lie in bytes that
+ * can be looked at. */
+static void plan_unmasked(wg__planner *p, const wg__gnode *n, wg__loop *l, const wg__home *operand,
+                          const bool *in_stack)
+{
+    int32_t *mask = wg__arena_alloc(p->arena, ((size_t)n->n_masks + 1) * sizeof *mask);
+    if (!mask) p->failed = true;
+    for (int k = 0; k < n->n_masks && !p->failed; k++) {
+        const wg_view *view = &operand[n->masks[k]].view;
+        if (view->shape.dim[1] != 1 && view->stride[1] != 1) return;
+        mask[k] = n->masks[k];
     }
-    if (operand != operands) wg_free(operand);
+    if (p->failed) return;
+    plan_body(p, n->unmasked, l, &l->unmasked, operand, in_stack);
+    l->mask = mask;
+    l->n_masks = n->n_masks;
+}
+
+/* ---- the loop ---- */
+
+static wg__loop *new_loop(wg__planner *p, const wg__gnode *n)
+{
+    const wg__graph *b = n->body;
+    const wg__scan_attr *a = n->attr;
+    wg__loop *l = wg__arena_calloc(p->arena, 1, sizeof *l);
+    size_t slots = (size_t)(b->n_seq + b->n_const + b->n_y + b->n_sum) + 1;
+    size_t n_carry = (size_t)b->n_carry + 1;
+    wg__stream *streams = wg__arena_calloc(p->arena, slots, sizeof *streams);
+    int32_t *ints = wg__arena_calloc(p->arena, 4 * n_carry, sizeof *ints);
+    if (!l || !streams || !ints) return NULL;
+    l->seq = streams;
+    l->constant = l->seq + b->n_seq;
+    l->y = l->constant + b->n_const;
+    l->sum = l->y + b->n_y;
+    l->carry_in = ints;
+    l->carry_read = ints + n_carry;
+    l->carry_write = ints + 2 * n_carry;
+    l->carry_out = ints + 3 * n_carry;
+    l->carry_stack = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_stack);
+    l->carry_scratch = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_scratch);
+    l->carry_bytes = wg__arena_calloc(p->arena, n_carry, sizeof *l->carry_bytes);
+    if (!l->carry_stack || !l->carry_scratch || !l->carry_bytes) return NULL;
+    l->n_seq = b->n_seq;
+    l->n_const = b->n_const;
+    l->n_y = b->n_y;
+    l->n_sum = b->n_sum;
+    l->n_carry = b->n_carry;
+    l->steps = a->steps;
+    l->reverse = a->reverse != 0;
+    return l;
+}
+
+/* The instruction, its results, and what it needs of the frame around it. */
+static void emit(wg__planner *p, const wg__gnode *n, wg__loop *l, const wg__home *operand,
+                 const int32_t *after, const int32_t *before)
+{
+    const wg__graph *b = n->body;
+    wg__instr *loop = wg__plan_instr(p, WG__LOOP, n->n_in, n->n_out);
+    if (!loop) return;
+    loop->op = n->op;
+    loop->scope = n->scope;
+    loop->loop = l;
+    for (int i = 0; i < n->n_in; i++) wg__plan_read(p, loop, i, &operand[i]);
+    for (int i = 0; i < b->n_carry && !p->failed; i++)
+        if (after[i] >= 0 || before[i] >= 0) place_stack(p, n, loop, i, after[i], before[i]);
+    for (int i = 0; i < n->n_out && !p->failed; i++)
+        if (p->at[n->first_out + i].store < 0) wg__plan_write(p, loop, i, n->first_out + i);
+    for (int i = 0; i < b->n_carry && !p->failed; i++)
+        if (after[i] < 0 && before[i] < 0)
+            wg__plan_scratch(p, l->carry_bytes[i] + 64, &l->carry_scratch[i]);
+    /* Steps with masks and without take turns in one arena. */
+    size_t bytes = l->body.arena_bytes > l->unmasked.arena_bytes ? l->body.arena_bytes
+                                                                 : l->unmasked.arena_bytes;
+    wg__plan_scratch(p, bytes + 64, &l->arena);
+    p->frame->unplanned_bytes += l->body.unplanned_bytes;
+    for (int i = 0; i < b->n_carry && !p->failed; i++)
+        if (after[i] >= 0 || before[i] >= 0) copy_last(p, n->first_out + i);
+    for (int i = 0; i < n->n_out && !p->failed; i++) wg__plan_watch(p, n->first_out + i);
+}
+
+void wg__plan_loop(wg__planner *p, const wg__gnode *n)
+{
+    const wg__graph *b = n->body;
+    wg__loop *l = new_loop(p, n);
+    size_t n_carry = (size_t)b->n_carry + 1;
+    int32_t *after = wg__arena_calloc(p->arena, 2 * n_carry, sizeof *after);
+    bool *in_stack = wg__arena_calloc(p->arena, (size_t)b->n_out + 1, sizeof *in_stack);
+    wg__home *operand = wg__arena_calloc(p->arena, (size_t)n->n_in + 1, sizeof *operand);
+    if (!l || !after || !in_stack || !operand) {
+        p->failed = true;
+        return;
+    }
+    int32_t *before = after + n_carry;
+    for (int i = 0; i < n->n_in; i++) operand[i] = p->at[n->in[i]];
+    find_stacks(p, n, after, before);
+    for (int i = 0; i < b->n_carry; i++) {
+        l->carry_stack[i] = -1;
+        if (after[i] >= 0) in_stack[after[i]] = true;
+        if (before[i] >= 0) in_stack[before[i]] = true;
+    }
+    plan_body(p, b, l, &l->body, operand, in_stack);
+    if (!p->failed && n->unmasked) plan_unmasked(p, n, l, operand, in_stack);
+    if (!p->failed) emit(p, n, l, operand, after, before);
 }

@@ -71,6 +71,17 @@ static void *stacked_state(const wg__frame *f, const wg__loop *l, int k, int64_t
     return f->arena + l->carry_stack[k] + n * (int64_t)l->carry_bytes[k];
 }
 
+/* Is every row there at step t? */
+static bool none_masked(const wg__instr *i, const wg__loop *l, int64_t t)
+{
+    for (int k = 0; k < l->n_masks; k++) {
+        const wg_view *m = &i->in[l->mask[k]];
+        const unsigned char *row = (const unsigned char *)m->data + t * m->stride[0];
+        if (memchr(row, 0, (size_t)m->shape.dim[1])) return false;
+    }
+    return l->n_masks > 0;
+}
+
 static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
 {
     wg__loop *l = i->loop;
@@ -117,7 +128,14 @@ static wg_status run_loop(wg__frame *f, wg__instr *i, wg__run *run)
             body->bind[l->carry_read[k]] = into_result ? other : result;
             body->bind[l->carry_write[k]] = into_result ? result : other;
         }
-        wg_status status = wg__frame_run(body, run);
+        wg__frame *steps = body;
+        if (none_masked(i, l, t)) {
+            steps = &l->unmasked;
+            steps->arena = body->arena;
+            steps->time = t;
+            memcpy(steps->bind, body->bind, ((size_t)l->time_bind + 1) * sizeof *steps->bind);
+        }
+        wg_status status = wg__frame_run(steps, run);
         if (status != WG_OK) return status;
     }
     return WG_OK;

@@ -173,6 +173,7 @@ bool wg__pass_fuse(wg__graph *g)
     }
     for (int32_t i = 0; i < g->n_nodes && ok; i++) {
         if (g->nodes[i].body) ok = wg__pass_fuse(g->nodes[i].body);
+        if (ok && g->nodes[i].unmasked) ok = wg__pass_fuse(g->nodes[i].unmasked);
         if (ok && f.eligible[i]) fuse_node(&f, i);
     }
     /* Number the groups; a lone reduction keeps its own kernel. */

@@ -154,7 +154,9 @@ static void push(pusher *p, int32_t at)
 bool wg__pass_push_views(wg__graph *g)
 {
     for (int32_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].body && !wg__pass_push_views(g->nodes[i].body)) return false;
+        if ((g->nodes[i].body && !wg__pass_push_views(g->nodes[i].body)) ||
+            (g->nodes[i].unmasked && !wg__pass_push_views(g->nodes[i].unmasked)))
+            return false;
     pusher p = {.g = g, .kept = wg_calloc((size_t)g->n_values + 1, 1), .n_kept = g->n_values};
     p.failed = !p.kept || !reserve(&p, g->n_values);
     for (int i = 0; i < g->n_out && !p.failed; i++) p.kept[g->out[i]] = 1;
