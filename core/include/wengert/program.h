@@ -1,11 +1,11 @@
 /* Programs: compile outputs of a tape once, bind, run many times.
  *
- * Compilation runs the passes (merging of scans, dead code, common subexpressions, hoist, sink,
- * fusing; a trace callback sees each) and plans buffers. wg_eval skips it where the tape's cache
- * already holds a program of the same structure and shapes. WENGERT_COMPILE=0 (or
- * options.node_by_node) runs each node by itself, for checking; options.passes leaves out some. A
- * program is used by one thread at a time; a steady-state run allocates nothing, unless values are
- * watched. */
+ * Compilation runs the passes (merging of scans and of products, dead code, common subexpressions,
+ * hoist, sink, packing, fusing and others; a trace callback sees each) and plans buffers. wg_eval
+ * skips it where the tape's cache already holds a program of the same structure and shapes.
+ * WENGERT_COMPILE=0 (or options.node_by_node) runs each node by itself, for checking;
+ * options.passes leaves out some. A program is used by one thread at a time; a steady-state run
+ * allocates nothing, unless values are watched. */
 #ifndef WENGERT_PROGRAM_H
 #define WENGERT_PROGRAM_H
 
