@@ -84,7 +84,8 @@ includes core ops models io serve cli examples tests | while read -r place heade
     case $header in
     '<uv.h>' | '"uv.h"' | '<uv/'* | '<wengert/uv.h>')
         case $place in
-        io/* | core/plugin*.c:* | tests/io/* | tests/support/* | tests/bench/bench_io.c:*) ;;
+        io/* | core/plugin*.c:* | tests/io/* | tests/support/* | tests/bench/bench_io.c:* | \
+            tests/fuzz/fuzz_checkpoint.c:*) ;;
         *) bad "$place: libuv belongs to io and the plugin loader: $header" ;;
         esac
         ;;
