@@ -20,6 +20,7 @@ typedef struct rewriter {
     wg__graph *b;
     int32_t *uses;
     uint8_t *inv;
+    int32_t known; /* values that the two arrays tell of: those made meanwhile are left alone */
     bool changed, failed;
 } rewriter;
 
@@ -31,7 +32,8 @@ static const wg_product_attr *flags(const wg__gnode *n)
 /* x W with x a row for each row of the result, W not changing in the loop, x changing. */
 static bool weighs(const rewriter *r, const wg__gnode *n)
 {
-    return wg__is_product(r->b, n) && !flags(n)->trans_a && r->inv[n->in[1]] && !r->inv[n->in[0]];
+    return wg__is_product(r->b, n) && n->in[0] < r->known && n->in[1] < r->known &&
+           !flags(n)->trans_a && r->inv[n->in[1]] && !r->inv[n->in[0]];
 }
 
 static const wg__gnode *maker(const wg__graph *b, int32_t v)
@@ -81,7 +83,7 @@ static int terms_of(const rewriter *r, int32_t v, int32_t *term)
     stack[depth++] = v;
     while (depth) {
         int32_t u = stack[--depth];
-        bool inner = u == v || (plain_add(r->b, u) && r->uses[u] == 1);
+        bool inner = u == v || (u < r->known && plain_add(r->b, u) && r->uses[u] == 1);
         if (inner && n + depth + 2 <= MOST_TERMS) {
             stack[depth++] = maker(r->b, u)->in[1];
             stack[depth++] = maker(r->b, u)->in[0];
@@ -96,7 +98,8 @@ static int terms_of(const rewriter *r, int32_t v, int32_t *term)
 static bool mergeable(const rewriter *r, int32_t v, const wg__gnode *first)
 {
     const wg__gnode *n = maker(r->b, v);
-    return weighs(r, n) && r->uses[v] == 1 && maker(r->b, n->in[0])->op != &wg__op_body_in &&
+    return v < r->known && weighs(r, n) && r->uses[v] == 1 &&
+           maker(r->b, n->in[0])->op != &wg__op_body_in &&
            (!first || (n->op == first->op && flags(n)->trans_b == flags(first)->trans_b));
 }
 
@@ -257,7 +260,7 @@ static void split_slices(rewriter *r)
 
 static bool rewrite(wg__graph *b, void (*rule)(rewriter *r))
 {
-    rewriter r = {.b = b, .uses = wg__count_uses(b), .inv = wg__invariant(b)};
+    rewriter r = {.b = b, .uses = wg__count_uses(b), .inv = wg__invariant(b), .known = b->n_values};
     bool ok = r.uses && r.inv;
     if (ok) rule(&r);
     wg_free(r.uses);
