@@ -132,6 +132,87 @@ int32_t wg__add_sum(wg__graph *g, int32_t a, int32_t b, const char *scope)
     return n->first_out;
 }
 
+int32_t wg__add_copy(wg__graph *g, const wg__graph *from, const wg__gnode *n, const int32_t *in)
+{
+    const wg__gnode like = *n;
+    wg_type *types = wg__arena_alloc(g->arena, ((size_t)like.n_out + 1) * sizeof *types);
+    if (!types) return -1;
+    for (int j = 0; j < like.n_out; j++) types[j] = from->values[like.first_out + j].type;
+    wg__gnode *copy =
+        wg__graph_add(g, like.op, in, like.n_in, like.attr, like.attr_size, types, like.n_out);
+    if (!copy) return -1;
+    copy->scope = like.scope;
+    copy->file = like.file;
+    copy->line = like.line;
+    return copy->first_out;
+}
+
+int32_t wg__constant_operand(const wg__graph *g, int32_t at, int32_t v)
+{
+    const wg__graph *b = g->nodes[at].body;
+    int32_t slot = wg__slot_of(b->constant, b->n_const, v);
+    return slot < 0 ? -1 : g->nodes[at].in[b->n_seq + b->n_carry + slot];
+}
+
+/* A list of n with v put in before place `at`; NULL on out of memory. */
+static int32_t *inserted(wg__arena *arena, const int32_t *list, int32_t n, int32_t at, int32_t v)
+{
+    int32_t *all = wg__arena_alloc(arena, ((size_t)n + 1) * sizeof *all);
+    if (!all) return NULL;
+    if (at > 0) memcpy(all, list, (size_t)at * sizeof *all);
+    all[at] = v;
+    if (n > at) memcpy(all + at + 1, list + at, (size_t)(n - at) * sizeof *all);
+    return all;
+}
+
+static int32_t add_slot(wg__graph *g, int32_t at, int32_t v, bool sequence)
+{
+    wg__gnode *scan = &g->nodes[at];
+    wg__graph *b = scan->body;
+    wg_type t = g->values[v].type;
+    if (sequence) { /* a step of it */
+        t.shape.rank--;
+        memmove(t.shape.dim, t.shape.dim + 1, (WG_MAX_AXES - 1) * sizeof t.shape.dim[0]);
+        t.shape.dim[WG_MAX_AXES - 1] = 0;
+    }
+    wg__leaf_attr leaf;
+    memset(&leaf, 0, sizeof leaf);
+    leaf.shape = t.shape;
+    leaf.dtype = (int32_t)t.dtype;
+    leaf.number = b->n_values;
+    wg__gnode *made = wg__graph_add(b, &wg__op_body_in, NULL, 0, &leaf, sizeof leaf, &t, 1);
+    if (!made) return -1;
+    int32_t slot = made->first_out;
+    int32_t **list = sequence ? &b->seq : &b->constant;
+    int32_t *n = sequence ? &b->n_seq : &b->n_const;
+    /* Operands: sequences, carries, constants. */
+    int32_t place = sequence ? b->n_seq : b->n_seq + b->n_carry + b->n_const;
+    int32_t *slots = inserted(g->arena, *list, *n, *n, slot);
+    int32_t *in = inserted(g->arena, scan->in, scan->n_in, place, v);
+    wg__scan_attr *attr = wg__arena_copy(g->arena, scan->attr, sizeof *attr);
+    if (!slots || !in || !attr) return -1;
+    *list = slots;
+    ++*n;
+    scan->in = in;
+    scan->n_in++;
+    if (sequence)
+        attr->n_seq++;
+    else
+        attr->n_const++;
+    scan->attr = attr;
+    return slot;
+}
+
+int32_t wg__add_sequence_slot(wg__graph *g, int32_t at, int32_t v)
+{
+    return add_slot(g, at, v, true);
+}
+
+int32_t wg__add_constant_slot(wg__graph *g, int32_t at, int32_t v)
+{
+    return add_slot(g, at, v, false);
+}
+
 bool wg__tidy(wg__graph *g)
 {
     return wg__graph_sort(g) && wg__pass_dead(g);

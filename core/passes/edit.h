@@ -26,6 +26,17 @@ int32_t wg__add_join(wg__graph *g, const int32_t *v, int32_t n, int64_t axis);
 int32_t wg__add_product(wg__graph *g, const wg__gnode *like, int32_t a, int32_t b, bool trans_a,
                         bool trans_b);
 int32_t wg__add_sum(wg__graph *g, int32_t a, int32_t b, const char *scope);
+/* Node n of graph `from` once more in g, on operands `in` of g; its first output. -1 = out of
+ * memory. */
+int32_t wg__add_copy(wg__graph *g, const wg__graph *from, const wg__gnode *n, const int32_t *in);
+
+/* The value of g that scan `at` hands to its body as constant v; -1 = v is none of its constants.
+ */
+int32_t wg__constant_operand(const wg__graph *g, int32_t at, int32_t v);
+/* A new slot of the body of scan `at`, through which it reads operand v of g: step by step, or the
+ * whole of it at every step. The body's value; -1 = out of memory. */
+int32_t wg__add_sequence_slot(wg__graph *g, int32_t at, int32_t v);
+int32_t wg__add_constant_slot(wg__graph *g, int32_t at, int32_t v);
 /* Puts nodes in order after some were appended, and drops those that nothing needs any more. */
 bool wg__tidy(wg__graph *g);
 

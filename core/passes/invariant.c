@@ -1,7 +1,5 @@
 /* Pass: what a loop body computes from loop constants alone is computed once, before the loop
  * (loop-invariant code motion: packed weights, slices of weights, transformed parameters). */
-#include <string.h>
-
 #include "edit.h"
 
 /* The value outside that stands for v, computed there on first demand; map holds what is there. */
@@ -9,55 +7,29 @@ static int32_t outside(wg__graph *g, int32_t at, int32_t v, int32_t *map)
 {
     const wg__graph *b = g->nodes[at].body;
     /* Slots first: those that this pass made are not in the map. */
-    int32_t slot = wg__slot_of(b->constant, b->n_const, v);
-    if (slot >= 0) return g->nodes[at].in[b->n_seq + b->n_carry + slot];
+    int32_t constant = wg__constant_operand(g, at, v);
+    if (constant >= 0) return constant;
     if (map[v] >= 0) return map[v];
-    const wg__gnode n = b->nodes[b->values[v].node];
-    int32_t *in = wg__arena_alloc(g->arena, ((size_t)n.n_in + 1) * sizeof *in);
-    wg_type *types = wg__arena_alloc(g->arena, ((size_t)n.n_out + 1) * sizeof *types);
-    if (!in || !types) return -1;
-    for (int j = 0; j < n.n_in; j++) {
-        in[j] = outside(g, at, n.in[j], map);
+    const wg__gnode *n = &b->nodes[b->values[v].node];
+    int32_t *in = wg__arena_alloc(g->arena, ((size_t)n->n_in + 1) * sizeof *in);
+    if (!in) return -1;
+    for (int j = 0; j < n->n_in; j++) {
+        in[j] = outside(g, at, n->in[j], map);
         if (in[j] < 0) return -1;
     }
-    for (int j = 0; j < n.n_out; j++) types[j] = b->values[n.first_out + j].type;
-    wg__gnode *copy = wg__graph_add(g, n.op, in, n.n_in, n.attr, n.attr_size, types, n.n_out);
-    if (!copy) return -1;
-    copy->scope = n.scope;
-    copy->file = n.file;
-    copy->line = n.line;
-    for (int j = 0; j < n.n_out; j++) map[n.first_out + j] = copy->first_out + j;
+    int32_t copy = wg__add_copy(g, b, n, in);
+    if (copy < 0) return -1;
+    for (int j = 0; j < n->n_out; j++) map[n->first_out + j] = copy + j;
     return map[v];
 }
 
 /* Value v of the body becomes a new loop constant. */
 static bool move_out(wg__graph *g, int32_t at, int32_t v, int32_t *map)
 {
-    wg__graph *b = g->nodes[at].body;
     int32_t value = outside(g, at, v, map);
-    if (value < 0) return false;
-    wg_type type = b->values[v].type;
-    wg__leaf_attr leaf;
-    memset(&leaf, 0, sizeof leaf);
-    leaf.shape = type.shape;
-    leaf.dtype = (int32_t)type.dtype;
-    leaf.number = b->n_values;
-    wg__gnode *slot = wg__graph_add(b, &wg__op_body_in, NULL, 0, &leaf, sizeof leaf, &type, 1);
-    int32_t n_in = g->nodes[at].n_in;
-    int32_t *constant = wg__arena_alloc(g->arena, ((size_t)b->n_const + 1) * sizeof *constant);
-    int32_t *operands = wg__arena_alloc(g->arena, ((size_t)n_in + 1) * sizeof *operands);
-    wg__scan_attr *attr = wg__arena_copy(g->arena, g->nodes[at].attr, sizeof(wg__scan_attr));
-    if (!slot || !constant || !operands || !attr) return false;
-    memcpy(constant, b->constant, (size_t)b->n_const * sizeof *constant);
-    memcpy(operands, g->nodes[at].in, (size_t)n_in * sizeof *operands);
-    constant[b->n_const++] = slot->first_out;
-    operands[n_in] = value;
-    attr->n_const++;
-    wg__graph_replace(b, v, slot->first_out);
-    b->constant = constant;
-    g->nodes[at].in = operands;
-    g->nodes[at].n_in++;
-    g->nodes[at].attr = attr;
+    int32_t slot = value < 0 ? -1 : wg__add_constant_slot(g, at, value);
+    if (slot < 0) return false;
+    wg__graph_replace(g->nodes[at].body, v, slot);
     return true;
 }
 

@@ -75,46 +75,23 @@ static bool hoist_one(wg__graph *g, int32_t at, int32_t which)
 {
     wg__graph *b = g->nodes[at].body;
     const wg__gnode p = b->nodes[which];
-    wg__scan_attr attr = *(const wg__scan_attr *)g->nodes[at].attr;
+    int64_t steps = ((const wg__scan_attr *)g->nodes[at].attr)->steps;
     int32_t x = g->nodes[at].in[wg__slot_of(b->seq, b->n_seq, p.in[0])];
-    int32_t w =
-        g->nodes[at].in[b->n_seq + b->n_carry + wg__slot_of(b->constant, b->n_const, p.in[1])];
+    int32_t w = wg__constant_operand(g, at, p.in[1]);
     wg_type step = b->values[p.first_out].type;
     int32_t in[2] = {as_rows(g, x), w};
     if (in[0] < 0) return false;
-    wg_type rows = {step.dtype, WG_SHAPE(attr.steps * step.shape.dim[0], step.shape.dim[1])};
+    wg_type rows = {step.dtype, WG_SHAPE(steps * step.shape.dim[0], step.shape.dim[1])};
     wg__gnode *product = wg__graph_add(g, p.op, in, 2, p.attr, p.attr_size, &rows, 1);
     if (!product) return false;
     product->scope = p.scope;
-    int32_t seq = add_view(g, product->first_out, stacked_shape(step.shape, attr.steps));
+    int32_t seq = add_view(g, product->first_out, stacked_shape(step.shape, steps));
     if (seq < 0) return false;
     /* In the body a new slot stands for the product. */
-    wg__leaf_attr leaf;
-    memset(&leaf, 0, sizeof leaf);
-    leaf.shape = step.shape;
-    leaf.dtype = (int32_t)step.dtype;
-    leaf.number = b->n_values;
-    wg__gnode *in_slot = wg__graph_add(b, &wg__op_body_in, NULL, 0, &leaf, sizeof leaf, &step, 1);
-    int32_t *seqs = wg__arena_alloc(g->arena, ((size_t)b->n_seq + 1) * sizeof *seqs);
-    int32_t n_in = g->nodes[at].n_in;
-    int32_t *operands = wg__arena_alloc(g->arena, ((size_t)n_in + 1) * sizeof *operands);
-    wg__scan_attr *grown = wg__arena_copy(g->arena, &attr, sizeof attr);
-    if (!in_slot || !seqs || !operands || !grown) return false;
-    int32_t slot = in_slot->first_out;
+    int32_t slot = wg__add_sequence_slot(g, at, seq);
+    if (slot < 0) return false;
     wg__graph_replace(b, p.first_out, slot);
     b->nodes[which].live = 0;
-    memcpy(seqs, b->seq, (size_t)b->n_seq * sizeof *seqs);
-    seqs[b->n_seq] = slot;
-    b->seq = seqs;
-    memcpy(operands, g->nodes[at].in, (size_t)b->n_seq * sizeof *operands);
-    operands[b->n_seq] = seq;
-    memcpy(operands + b->n_seq + 1, g->nodes[at].in + b->n_seq,
-           (size_t)(n_in - b->n_seq) * sizeof *operands);
-    b->n_seq++;
-    grown->n_seq++;
-    g->nodes[at].in = operands;
-    g->nodes[at].n_in++;
-    g->nodes[at].attr = grown;
     return true;
 }
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "../graph.h"
+#include "edit.h"
 
 /* A scan that the pass is inside of: node `at` of g. */
 typedef struct level {
@@ -20,17 +20,10 @@ typedef struct level {
     struct level *up;
 } level;
 
-static int32_t slot_of(const int32_t *list, int32_t n, int32_t v)
-{
-    for (int32_t i = 0; i < n; i++)
-        if (list[i] == v) return i;
-    return -1;
-}
-
 /* Is body value v a constant of the loop, or a view of one? */
 static bool is_constant(const wg__graph *b, int32_t v)
 {
-    while (slot_of(b->constant, b->n_const, v) < 0) {
+    while (wg__slot_of(b->constant, b->n_const, v) < 0) {
         if (b->values[v].node < 0) return false;
         const wg__gnode *n = &b->nodes[b->values[v].node];
         if (!(n->op->traits & WG_OP_VIEW) || n->n_in != 1 || b->values[v].watch) return false;
@@ -48,8 +41,8 @@ static int64_t uses_of(const level *l, int32_t v)
         int64_t steps = ((const wg__scan_attr *)l->g->nodes[l->at].attr)->steps;
         uses = steps > 0 && uses > INT64_MAX / steps ? INT64_MAX : uses * steps;
         if (!l->up) return uses;
-        while (slot_of(b->constant, b->n_const, v) < 0) v = b->nodes[b->values[v].node].in[0];
-        v = l->g->nodes[l->at].in[b->n_seq + b->n_carry + slot_of(b->constant, b->n_const, v)];
+        while (wg__slot_of(b->constant, b->n_const, v) < 0) v = b->nodes[b->values[v].node].in[0];
+        v = wg__constant_operand(l->g, l->at, v);
         if (!is_constant(l->g, v)) return uses;
         l = l->up;
     }
@@ -58,58 +51,25 @@ static int64_t uses_of(const level *l, int32_t v)
 /* The same value in the graph around the loop; views are repeated there. -1: out of memory. */
 static int32_t outside(level *l, int32_t v)
 {
+    int32_t constant = wg__constant_operand(l->g, l->at, v);
+    if (constant >= 0) return constant;
     const wg__graph *b = l->g->nodes[l->at].body;
-    int32_t slot = slot_of(b->constant, b->n_const, v);
-    if (slot >= 0) return l->g->nodes[l->at].in[b->n_seq + b->n_carry + slot];
     const wg__gnode *n = &b->nodes[b->values[v].node];
     int32_t in = outside(l, n->in[0]);
-    if (in < 0) return -1;
-    wg_type few[8],
-        *types = n->n_out <= 8 ? few : wg_reallocarray(NULL, (size_t)n->n_out, sizeof *types);
-    if (!types) return -1;
-    for (int j = 0; j < n->n_out; j++) types[j] = b->values[n->first_out + j].type;
-    wg__gnode *copy = wg__graph_add(l->g, n->op, &in, 1, n->attr, n->attr_size, types, n->n_out);
-    if (types != few) wg_free(types);
-    if (!copy) return -1;
-    copy->scope = n->scope;
+    int32_t copy = in < 0 ? -1 : wg__add_copy(l->g, b, n, &in);
+    if (copy < 0) return -1;
     l->changed = true;
-    return copy->first_out + b->values[v].out;
+    return copy + b->values[v].out;
 }
 
 /* A slot of the body at l through which it reads value `outer` of l->g; one that is there already
  * serves. -1: out of memory. */
 static int32_t constant_slot(level *l, int32_t outer)
 {
-    wg__graph *b = l->g->nodes[l->at].body;
-    wg__gnode *scan = &l->g->nodes[l->at];
-    int32_t first = b->n_seq + b->n_carry;
-    for (int32_t i = 0; i < b->n_const; i++)
-        if (scan->in[first + i] == outer) return b->constant[i];
-    wg_type type = l->g->values[outer].type;
-    wg__leaf_attr leaf;
-    memset(&leaf, 0, sizeof leaf);
-    leaf.shape = type.shape;
-    leaf.dtype = (int32_t)type.dtype;
-    leaf.number = b->n_values;
-    wg__gnode *slot = wg__graph_add(b, &wg__op_body_in, NULL, 0, &leaf, sizeof leaf, &type, 1);
-    wg__arena *arena = l->g->arena;
-    int32_t *slots = wg__arena_alloc(arena, ((size_t)b->n_const + 1) * sizeof *slots);
-    int32_t *in = wg__arena_alloc(arena, ((size_t)scan->n_in + 1) * sizeof *in);
-    wg__scan_attr *attr = wg__arena_copy(arena, scan->attr, scan->attr_size);
-    if (!slot || !slots || !in || !attr) return -1;
-    int32_t value = slot->first_out, n = b->n_const;
-    memcpy(slots, b->constant, (size_t)n * sizeof *slots);
-    slots[n] = value;
-    memcpy(in, scan->in, (size_t)(first + n) * sizeof *in);
-    in[first + n] = outer;
-    memcpy(in + first + n + 1, scan->in + first + n, (size_t)(scan->n_in - first - n) * sizeof *in);
-    b->constant = slots;
-    b->n_const++;
-    attr->n_const++;
-    scan->in = in;
-    scan->n_in++;
-    scan->attr = attr;
-    return value;
+    const wg__gnode *scan = &l->g->nodes[l->at];
+    const wg__graph *b = scan->body;
+    int32_t slot = wg__slot_of(scan->in + b->n_seq + b->n_carry, b->n_const, outer);
+    return slot >= 0 ? b->constant[slot] : wg__add_constant_slot(l->g, l->at, outer);
 }
 
 /* pack(v) for body value v, a constant of the loop at l, made as far outside as it is one; a value
