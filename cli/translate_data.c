@@ -67,7 +67,8 @@ static int check_readable(const cli_args *args)
 static wg_status open_set(const cli_args *args, int set, wg_stream **stream, wg_error *err)
 {
     char **path[2] = {NULL, NULL};
-    wg_stream_options o = {.size = sizeof o, .sides = 2, .reader = {.ahead = 4}};
+    wg_stream_options o = {
+        .size = sizeof o, .sides = 2, .reader = {.ahead = 4, .nfc = cli_flag(args, "nfc")}};
     wg_status status = wg_paths_expand(file_of(args, set, 0), &path[0], &o.n_source, err);
     if (!status && !in_one(args, set))
         status = wg_paths_expand(file_of(args, set, 1), &path[1], &o.n_target, err);
@@ -97,6 +98,10 @@ static void report(const cli_args *args, const wg_corpus *corpus, int set)
             cli_note(args, "%s: %" PRIu64 " %s in CR LF; read as if in LF", name[side],
                      r->reader[side].crlf_lines,
                      r->reader[side].crlf_lines == 1 ? "line ends" : "lines end");
+        if (r->reader[side].normalized)
+            cli_note(args, "%s: %" PRIu64 " %s brought to form C (--nfc)", name[side],
+                     r->reader[side].normalized,
+                     r->reader[side].normalized == 1 ? "line was" : "lines were");
         if (r->reader[side].bom) cli_note(args, "%s: byte order mark dropped", name[side]);
     }
     if (r->empty_pairs)

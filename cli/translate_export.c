@@ -107,8 +107,9 @@ static int translate_export(const cli_args *args)
                                          .licence = cli_string(args, "licence"),
                                          .description = cli_string(args, "description"),
                                          .metrics = metrics};
-        bool lowercase = model->lowercase || cli_flag(args, "lowercase");
-        if (wg_translator_export(cli_string(args, "out"), model, &raw, lowercase, &card, &err))
+        wg_translator_text text = model->text;
+        text.lowercase |= cli_flag(args, "lowercase");
+        if (wg_translator_export(cli_string(args, "out"), model, &raw, text, &card, &err))
             status = cli_fail(&err);
     }
     wg_translator_model_free(model);

@@ -180,6 +180,8 @@ static int new_model(translate_training *t)
     wg_subwords *subwords = NULL;
     wg_hyper_value *hypers = NULL;
     wg_seq2seq_config config = network(t->args);
+    const wg_translator_text text = {.nfc = cli_flag(t->args, "nfc"),
+                                     .lowercase = cli_flag(t->args, "lowercase")};
     int status = parse_hypers(t->args, &hypers, &config.n_hypers);
     config.hypers = hypers;
     if (status == CLI_FINE) status = translate_data_subwords(t->args, &t->data, &subwords);
@@ -187,8 +189,7 @@ static int new_model(translate_training *t)
         status = translate_data_vocab(t->args, &t->data, subwords, config.tie == WG_TIE_ALL, vocab);
     if (status != CLI_FINE)
         wg_subwords_free(subwords);
-    else if (wg_translator_model_new(config, vocab[0], vocab[1], subwords,
-                                     cli_flag(t->args, "lowercase"),
+    else if (wg_translator_model_new(config, vocab[0], vocab[1], subwords, text,
                                      (uint64_t)cli_int(t->args, "seed"), &t->model, &err))
         status = cli_fail(&err);
     free_hypers(hypers, config.n_hypers);

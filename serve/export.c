@@ -11,6 +11,8 @@
 #include <wengert/statefile.h>
 #include <wengert/version.h>
 
+#include "translator_config.h"
+
 static wg_status no_memory(wg_error *err)
 {
     return wg_error_set(err, WG_ENOMEM, "translator: out of memory");
@@ -33,10 +35,11 @@ static bool add(cJSON *object, const char *name, cJSON *item)
 }
 
 /* How lines become words: the lowest format_version that has it. */
-static cJSON *text_json(const wg_translator_model *m, const wg_translator_raw *raw, bool lowercase)
+static cJSON *text_json(const wg_translator_model *m, const wg_translator_raw *raw,
+                        wg_translator_text form)
 {
     cJSON *text = cJSON_CreateObject();
-    bool good = cJSON_AddBoolToObject(text, "lowercase", lowercase) &&
+    bool good = wg__translator_text_json(form, text) &&
                 (!m->subwords || cJSON_AddTrueToObject(text, "subwords"));
     if (good && raw->used) {
         cJSON *object = cJSON_AddObjectToObject(text, "raw");
@@ -50,15 +53,13 @@ static cJSON *text_json(const wg_translator_model *m, const wg_translator_raw *r
 }
 
 static cJSON *serving_config(const wg_translator_model *m, const wg_translator_raw *raw,
-                             bool lowercase)
+                             wg_translator_text form)
 {
-    cJSON *root = cJSON_CreateObject(), *text = text_json(m, raw, lowercase);
+    cJSON *root = cJSON_CreateObject(), *text = text_json(m, raw, form);
     bool good = text && cJSON_GetObjectItemCaseSensitive(m->config, "model") &&
                 add(root, "format", copy(m->config, "format")) &&
                 cJSON_AddNumberToObject(root, "format_version",
-                                        raw->used     ? 3
-                                        : m->subwords ? 2
-                                                      : 1) &&
+                                        wg__translator_format(form, m->subwords, raw->used)) &&
                 cJSON_AddTrueToObject(root, "serving") &&
                 add(root, "model", copy(m->config, "model"));
     if (good && add(root, "text", text)) return root;
@@ -215,7 +216,7 @@ static wg_status put_card(const cJSON *card, wg_state *state, wg_error *err)
 }
 
 wg_status wg_translator_export(const char *path, const wg_translator_model *model,
-                               const wg_translator_raw *raw, bool lowercase,
+                               const wg_translator_raw *raw, wg_translator_text text,
                                const wg_translator_card *card, wg_error *err)
 {
     wg_translator_card c = {.size = sizeof c};
@@ -227,7 +228,7 @@ wg_status wg_translator_export(const char *path, const wg_translator_model *mode
             return wg_error_set(err, WG_EINVAL, "export: the name of a language is too long");
     /* A model of the same parts, described otherwise. */
     wg_translator_model served = *model;
-    served.config = serving_config(model, raw, lowercase);
+    served.config = serving_config(model, raw, text);
     wg_status status = served.config ? WG_OK : no_memory(err);
     if (!status) status = card_json(model, raw, &c, &card_object, err);
     if (!status) status = wg_state_new(&state, err);

@@ -186,24 +186,35 @@ static wg_status tokenize(const wg_translator_model *model, const char *const *l
 {
     const wg_tokenize_options how = {.size = sizeof how,
                                      .language = model->raw.language[0],
-                                     .lowercase = model->lowercase,
+                                     .lowercase = model->text.lowercase,
                                      .escape = model->raw.escape};
-    for (int64_t i = 0; i < n; i++) {
-        wg_status status = wg_tokenize(lines[i], strlen(lines[i]), &how, &words[i], err);
-        if (status) return status;
-    }
-    return WG_OK;
+    wg_status status = WG_OK;
+    for (int64_t i = 0; i < n && !status; i++)
+        status = wg_tokenize(lines[i], strlen(lines[i]), &how, &words[i], err);
+    return status;
+}
+
+/* Lines of words in form C, in the same way. */
+static wg_status normalize(const char *const *lines, int64_t n, char **words, wg_error *err)
+{
+    wg_status status = WG_OK;
+    for (int64_t i = 0; i < n && !status; i++)
+        status = wg_line_nfc(lines[i], strlen(lines[i]), &words[i], err);
+    return status;
 }
 
 static wg_status make_sentences(const wg_translator_model *model, const char *const *lines,
                                 int64_t n, wg_sentences **out, wg_error *err)
 {
     const wg_vocab *vocab = model->vocab[0];
-    if (!model->raw.used) return wg_sentences_make(lines, n, vocab, model->lowercase, out, err);
+    bool raw = model->raw.used, lowercase = !raw && model->text.lowercase;
+    if (!raw && !model->text.nfc) return wg_sentences_make(lines, n, vocab, lowercase, out, err);
     char **words = wg_calloc((size_t)n + 1, sizeof *words);
     if (!words) return no_memory(err);
-    wg_status status = tokenize(model, lines, n, words, err);
-    if (!status) status = wg_sentences_make((const char *const *)words, n, vocab, false, out, err);
+    wg_status status =
+        raw ? tokenize(model, lines, n, words, err) : normalize(lines, n, words, err);
+    if (!status)
+        status = wg_sentences_make((const char *const *)words, n, vocab, lowercase, out, err);
     for (int64_t i = 0; i < n; i++) wg_free(words[i]);
     wg_free(words);
     return status;

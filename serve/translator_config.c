@@ -1,4 +1,4 @@
-/* The network's configuration as JSON and back: one table of fields, so that the two directions
+/* Configurations as JSON and back. The network's is one table of fields, so that the two directions
  * cannot disagree. */
 #include "translator_config.h"
 
@@ -129,4 +129,26 @@ wg_status wg__translator_config_parse(const cJSON *object, const char *path,
         wg_tie_from_name(take_string(object, "tie"), &config->tie, &why))
         return wg_error_set(err, WG_EFORMAT, "%s: config.json: %s", path, why.message);
     return take_hypers(object, path, config, hypers, err);
+}
+
+/* ---- the text ---- */
+
+bool wg__translator_text_json(wg_translator_text form, cJSON *text)
+{
+    return cJSON_AddBoolToObject(text, "lowercase", form.lowercase) &&
+           (!form.nfc || cJSON_AddTrueToObject(text, "nfc"));
+}
+
+wg_translator_text wg__translator_text_parse(const cJSON *text)
+{
+    return (wg_translator_text){
+        .nfc = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "nfc")),
+        .lowercase = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "lowercase"))};
+}
+
+int wg__translator_format(wg_translator_text form, bool subwords, bool raw)
+{
+    if (raw) return 3; /* which is brought to form C in any case */
+    if (form.nfc) return 4;
+    return subwords ? 2 : 1;
 }

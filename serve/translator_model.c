@@ -38,7 +38,7 @@ void wg_translator_model_free(wg_translator_model *model)
 
 /* A model that holds the vocabularies and nothing else yet. */
 static wg_translator_model *begin(wg_vocab *source, wg_vocab *target, wg_subwords *subwords,
-                                  bool lowercase)
+                                  wg_translator_text text)
 {
     wg_translator_model *model = wg_calloc(1, sizeof *model);
     if (!model) {
@@ -50,7 +50,7 @@ static wg_translator_model *begin(wg_vocab *source, wg_vocab *target, wg_subword
     model->vocab[0] = source;
     model->vocab[1] = target;
     model->subwords = subwords;
-    model->lowercase = lowercase;
+    model->text = text;
     return model;
 }
 
@@ -64,7 +64,8 @@ static bool describe(wg_translator_model *model)
 {
     model->config = cJSON_CreateObject();
     if (!cJSON_AddStringToObject(model->config, "format", FORMAT_NAME) ||
-        !cJSON_AddNumberToObject(model->config, "format_version", model->subwords ? 2 : 1))
+        !cJSON_AddNumberToObject(model->config, "format_version",
+                                 wg__translator_format(model->text, model->subwords, false)))
         return false;
     cJSON *net = wg__translator_config_json(wg_seq2seq_get_config(model->net));
     if (!net || !cJSON_AddItemToObject(model->config, "model", net)) {
@@ -72,16 +73,16 @@ static bool describe(wg_translator_model *model)
         return false;
     }
     cJSON *text = cJSON_AddObjectToObject(model->config, "text");
-    return text && cJSON_AddBoolToObject(text, "lowercase", model->lowercase) &&
+    return text && wg__translator_text_json(model->text, text) &&
            (!model->subwords || cJSON_AddTrueToObject(text, "subwords"));
 }
 
 wg_status wg_translator_model_new(wg_seq2seq_config config, wg_vocab *source, wg_vocab *target,
-                                  wg_subwords *subwords, bool lowercase, uint64_t seed,
+                                  wg_subwords *subwords, wg_translator_text text, uint64_t seed,
                                   wg_translator_model **out, wg_error *err)
 {
     *out = NULL;
-    wg_translator_model *model = begin(source, target, subwords, lowercase);
+    wg_translator_model *model = begin(source, target, subwords, text);
     if (!model) return no_memory(err);
     config.source_vocab = wg_vocab_size(source);
     config.target_vocab = wg_vocab_size(target);
@@ -286,7 +287,7 @@ static wg_status build(wg_translator_model *model, const wg_state *state, const 
     if (!status) status = check_tensors(model, state, path, err);
     if (!status) status = copy_tensors(model, state, err);
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(model->config, "text");
-    model->lowercase = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "lowercase"));
+    model->text = wg__translator_text_parse(text);
     if (!status && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(text, "subwords")))
         status = take_subwords(state, path, &model->subwords, err);
     if (!status) status = take_raw(text, path, &model->raw, err);
@@ -298,7 +299,7 @@ wg_status wg_translator_model_take(const wg_state *state, const char *path,
                                    wg_translator_model **out, wg_error *err)
 {
     *out = NULL;
-    wg_translator_model *model = begin(NULL, NULL, NULL, false);
+    wg_translator_model *model = begin(NULL, NULL, NULL, (wg_translator_text){0});
     if (!model) return no_memory(err);
     wg_status status = parse_config(state, path, &model->config, err);
     if (!status) status = build(model, state, path, err);

@@ -1,13 +1,10 @@
 /* wengert translate as its users meet it: a toy language is learnt, translated and drawn; a
  * training that was interrupted and taken up again is the one that was not. */
-#include "translate_test.h"
+#include "training_test.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <time.h>
-
-#include <cjson/cJSON.h>
-#include <wengert/statefile.h>
 
 static void learn_once(void)
 {
@@ -15,35 +12,6 @@ static void learn_once(void)
     int status = shell("$T translate train " TOY "--epochs 20 --log-every 10 --out model");
     if (status) print_error("%s", err);
     assert_int_equal(status, 0);
-}
-
-/* The last event of a kind in a log. */
-static cJSON *last_event(const char *log, const char *kind)
-{
-    char *text = slurp(log, NULL), *rest = NULL;
-    cJSON *found = NULL;
-    assert_non_null(text);
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        cJSON *event = cJSON_Parse(line);
-        assert_non_null(event);
-        const cJSON *name = cJSON_GetObjectItemCaseSensitive(event, "event");
-        assert_true(cJSON_IsString(name));
-        if (strcmp(name->valuestring, kind) == 0) {
-            cJSON_Delete(found);
-            found = event;
-        } else {
-            cJSON_Delete(event);
-        }
-    }
-    free(text);
-    return found;
-}
-
-static double number(const cJSON *event, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(event, key);
-    if (!cJSON_IsNumber(item)) fail_msg("no number '%s'", key);
-    return item->valuedouble;
 }
 
 static void test_learns(void **state)
@@ -55,12 +23,12 @@ static void test_learns(void **state)
     assert_true(exists("model/last.npz"));
     cJSON *epoch = last_event("model/log.jsonl", "epoch");
     assert_non_null(epoch);
-    assert_true(number(epoch, "valid_bleu") > 80);
-    assert_true(number(epoch, "valid_perplexity") > 1);
-    assert_true(number(epoch, "tokens_per_s") > 0);
-    assert_true(number(epoch, "gradient_norm") > 0);
-    assert_true(number(epoch, "padding") >= 0 && number(epoch, "padding") < 0.9);
-    assert_true(number(epoch, "lr") > 0);
+    assert_true(number_in(epoch, "valid_bleu") > 80);
+    assert_true(number_in(epoch, "valid_perplexity") > 1);
+    assert_true(number_in(epoch, "tokens_per_s") > 0);
+    assert_true(number_in(epoch, "gradient_norm") > 0);
+    assert_true(number_in(epoch, "padding") >= 0 && number_in(epoch, "padding") < 0.9);
+    assert_true(number_in(epoch, "lr") > 0);
     cJSON_Delete(epoch);
     cJSON *end = last_event("model/log.jsonl", "end");
     assert_string_equal(cJSON_GetObjectItem(end, "reason")->valuestring, "epochs");
@@ -170,33 +138,6 @@ static void test_stream(void **state)
     close(from[0]);
 }
 
-/* Do two state files hold the same tensors, bit by bit? */
-static void assert_same_tensors(const char *a, const char *b)
-{
-    wg_state *state[2];
-    wg_error why;
-    char path[4096];
-    path_of(path, sizeof path, a);
-    WGT_OK(wg_state_load(path, &state[0], &why), &why);
-    path_of(path, sizeof path, b);
-    WGT_OK(wg_state_load(path, &state[1], &why), &why);
-    int tensors = 0;
-    assert_int_equal(wg_state_count(state[0]), wg_state_count(state[1]));
-    for (int i = 0; i < wg_state_count(state[0]); i++) {
-        const wg_tensor *x = wg_state_tensor_at(state[0], i), *y;
-        if (!x) continue;
-        y = wg_state_tensor(state[1], wg_state_name(state[0], i));
-        assert_non_null(y);
-        assert_int_equal(wg_tensor_bytes(x), wg_tensor_bytes(y));
-        if (memcmp(wg_tensor_cdata(x), wg_tensor_cdata(y), wg_tensor_bytes(x)) != 0)
-            fail_msg("%s and %s differ in '%s'", a, b, wg_state_name(state[0], i));
-        tensors++;
-    }
-    assert_true(tensors > 10);
-    wg_state_free(state[0]);
-    wg_state_free(state[1]);
-}
-
 #define SMALL TOY "--no-valid-bleu "
 
 static void test_resume_equals_uninterrupted(void **state)
@@ -209,8 +150,8 @@ static void test_resume_equals_uninterrupted(void **state)
     assert_same_tensors("straight/model.npz", "halves/model.npz");
     cJSON *a = last_event("straight/log.jsonl", "epoch"),
           *b = last_event("halves/log.jsonl", "epoch");
-    assert_true(number(a, "valid_perplexity") == number(b, "valid_perplexity"));
-    assert_true(number(a, "loss") == number(b, "loss"));
+    assert_true(number_in(a, "valid_perplexity") == number_in(b, "valid_perplexity"));
+    assert_true(number_in(a, "loss") == number_in(b, "loss"));
     cJSON_Delete(a);
     cJSON_Delete(b);
 }
@@ -258,7 +199,7 @@ static void test_interrupt(void **state)
     assert_int_equal(shell("head -3 s | $T translate run --threads 1 --model cut"), 0);
     cJSON *end = last_event("cut/log.jsonl", "end");
     assert_string_equal(cJSON_GetObjectItem(end, "reason")->valuestring, "signal");
-    int updates = (int)number(end, "updates"), epochs = updates / 23 + 2; /* 360 pairs by 16 */
+    int updates = (int)number_in(end, "updates"), epochs = updates / 23 + 2; /* 360 pairs by 16 */
     cJSON_Delete(end);
     char command[1024];
     snprintf(command, sizeof command,
@@ -285,7 +226,7 @@ static void test_killed(void **state)
                                  SIGKILL, "killed/log.jsonl"),
                      -SIGKILL);
     cJSON *report = last_event("killed/log.jsonl", "report");
-    int epochs = (int)number(report, "epoch") + 1;
+    int epochs = (int)number_in(report, "epoch") + 1;
     cJSON_Delete(report);
     char command[1024];
     snprintf(command, sizeof command,
@@ -307,7 +248,7 @@ static void test_early_stopping(void **state)
     cJSON *end = last_event("early/log.jsonl", "end");
     assert_string_equal(cJSON_GetObjectItem(end, "reason")->valuestring, "early-stopping");
     cJSON *epoch = last_event("early/log.jsonl", "epoch");
-    assert_true(number(epoch, "epoch") == number(end, "best_epoch") + 2);
+    assert_true(number_in(epoch, "epoch") == number_in(end, "best_epoch") + 2);
     cJSON_Delete(epoch);
     cJSON_Delete(end);
 }
@@ -321,7 +262,7 @@ static void test_early_stopping_waits_for_perplexity(void **state)
                      0);
     cJSON *end = last_event("slow/log.jsonl", "end");
     assert_string_equal(cJSON_GetObjectItem(end, "reason")->valuestring, "epochs");
-    assert_true(number(end, "best_epoch") < 7);
+    assert_true(number_in(end, "best_epoch") < 7);
     cJSON_Delete(end);
 }
 
@@ -336,7 +277,7 @@ static void test_resume_without_numbers(void **state)
     cJSON_Delete(epoch);
     assert_int_equal(shell(RUNAWAY "--epochs 2 --resume"), 0);
     epoch = last_event("runaway/log.jsonl", "epoch");
-    assert_true(number(epoch, "epoch") == 2);
+    assert_true(number_in(epoch, "epoch") == 2);
     cJSON_Delete(epoch);
     assert_int_equal(shell("$T translate run --threads 1 --model runaway < s | wc -l"), 0);
     assert_int_equal(atoi(out), 400);
@@ -352,7 +293,7 @@ static void test_time_limit(void **state)
     assert_true(time(NULL) - begin <= 10);
     cJSON *end = last_event("timed/log.jsonl", "end");
     assert_string_equal(cJSON_GetObjectItem(end, "reason")->valuestring, "time-limit");
-    assert_true(number(end, "valid_bleu") >= 0);
+    assert_true(number_in(end, "valid_bleu") >= 0);
     cJSON_Delete(end);
 }
 

@@ -1,10 +1,7 @@
 /* The texts of wengert translate train in all their forms: two files or one, gzipped, in shards,
  * streamed; the same text gives the same model, and a streamed training that was killed goes on
  * exactly. */
-#include "translate_test.h"
-
-#include <cjson/cJSON.h>
-#include <wengert/statefile.h>
+#include "training_test.h"
 
 #define QUICK "--no-valid-bleu --epochs 1 " TOY_MODEL
 #define VALID "--valid-source vs --valid-target vt "
@@ -27,50 +24,6 @@ static void trains(const char *options)
     int status = shell(command);
     if (status) print_error("%s\n%s", command, err);
     assert_int_equal(status, 0);
-}
-
-static void assert_same_tensors(const char *a, const char *b)
-{
-    wg_state *state[2];
-    wg_error why;
-    char path[4096];
-    const char *name[2] = {a, b};
-    for (int i = 0; i < 2; i++) {
-        path_of(path, sizeof path, name[i]);
-        WGT_OK(wg_state_load(path, &state[i], &why), &why);
-    }
-    int tensors = 0;
-    for (int i = 0; i < wg_state_count(state[0]); i++) {
-        const wg_tensor *x = wg_state_tensor_at(state[0], i), *y;
-        if (!x) continue;
-        y = wg_state_tensor(state[1], wg_state_name(state[0], i));
-        assert_non_null(y);
-        assert_int_equal(wg_tensor_bytes(x), wg_tensor_bytes(y));
-        if (memcmp(wg_tensor_cdata(x), wg_tensor_cdata(y), wg_tensor_bytes(x)) != 0)
-            fail_msg("%s and %s differ in '%s'", a, b, wg_state_name(state[0], i));
-        tensors++;
-    }
-    assert_true(tensors > 10);
-    wg_state_free(state[0]);
-    wg_state_free(state[1]);
-}
-
-/* A number of the last event of a kind in a log. */
-static double last_number(const char *log, const char *kind, const char *key)
-{
-    char *text = slurp(log, NULL), *rest = NULL;
-    double value = -1;
-    assert_non_null(text);
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        cJSON *event = cJSON_Parse(line);
-        const cJSON *item = cJSON_GetObjectItem(event, key);
-        if (strcmp(cJSON_GetObjectItem(event, "event")->valuestring, kind) == 0 &&
-            cJSON_IsNumber(item))
-            value = item->valuedouble;
-        cJSON_Delete(event);
-    }
-    free(text);
-    return value;
 }
 
 static void test_forms(void **state)

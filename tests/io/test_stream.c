@@ -147,27 +147,6 @@ static void test_places(void **state)
         }
 }
 
-static void test_nfc(void **state)
-{
-    (void)state;
-    const char *path = io_text("nfc", "e\xCC\x81t\xC3\xA9\nplain\n\xE1\x84\x80\xE1\x85\xA1\n");
-    wg_reader_options o = {.size = sizeof o, .nfc = true, .ahead = 1};
-    wg_reader *r;
-    wg_error e;
-    const char *text;
-    size_t length;
-    WGT_OK(wg_reader_open(path, &o, &r, &e), &e);
-    static const char *const wanted[] = {"\xC3\xA9t\xC3\xA9", "plain", "\xEA\xB0\x80"};
-    for (int i = 0; i < 3; i++) {
-        WGT_OK(wg_reader_line(r, &text, &length, &e), &e);
-        assert_string_equal(text, wanted[i]);
-        assert_int_equal(length, strlen(wanted[i]));
-    }
-    WGT_OK(wg_reader_line(r, &text, &length, &e), &e);
-    assert_int_equal(wg_reader_get_stats(r).normalized, 2);
-    wg_reader_close(r);
-}
-
 /* Errors come where they stand in the text, behind all lines before them. */
 static void test_damage(void **state)
 {
@@ -562,7 +541,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ahead_equals_direct),
         cmocka_unit_test(test_places),
-        cmocka_unit_test(test_nfc),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_shards),
         cmocka_unit_test(test_pipe),

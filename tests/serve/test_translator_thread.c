@@ -59,7 +59,9 @@ static int set_up(void **state)
                                       .cell = "lstm",
                                       .bidirectional = true,
                                       .attention = WG_ATTENTION_GENERAL};
-    WGT_OK(wg_translator_model_new(config, vocab[0], vocab[1], subwords, false, 3, &model, &e), &e);
+    WGT_OK(wg_translator_model_new(config, vocab[0], vocab[1], subwords, (wg_translator_text){0}, 3,
+                                   &model, &e),
+           &e);
     /* Weights far from zero, so that translations differ. */
     for (int i = 0; i < wg_params_count(model->params); i++) {
         wg_tensor *value = wg_params_value(model->params, i);
@@ -67,7 +69,9 @@ static int set_up(void **state)
         for (int64_t k = 0; k < wg_tensor_count(value); k++) w[k] *= 4;
     }
     const wg_translator_raw raw = {.used = true, .language = {"fr", "en"}};
-    WGT_OK(wg_translator_export(path, model, &raw, true, NULL, &e), &e);
+    WGT_OK(
+        wg_translator_export(path, model, &raw, (wg_translator_text){.lowercase = true}, NULL, &e),
+        &e);
     wg_translator_model_free(model);
     wg_vocab_free(counts);
     return 0;

@@ -86,6 +86,10 @@ WG_API void wg_reader_close(wg_reader *reader);
  * such as U+00A0 are part of a token, as in Moses and sacreBLEU's "none". */
 WG_API bool wg_next_token(const char **cursor, const char *end, const char **token, size_t *length);
 
+/* A line in memory in normalisation form C, as a reader with `nfc` hands it out; what is not UTF-8
+ * becomes U+FFFD. *text is NUL-terminated and freed with wg_free. Any thread. WG_ENOMEM. */
+WG_API wg_status wg_line_nfc(const char *line, size_t length, char **text, wg_error *err);
+
 WG_END_DECLS
 
 #endif

@@ -16,10 +16,17 @@
 WG_BEGIN_DECLS
 
 /* Raised when a file of this version cannot be read by older programs: 2 has subwords, 3 takes raw
- * text. A model is written as the lowest that it needs. */
-#define WG_TRANSLATOR_FORMAT_VERSION 3
+ * text, 4 wants its words in form C. A model is written as the lowest that it needs. */
+#define WG_TRANSLATOR_FORMAT_VERSION 4
 /* The file's name in a directory that stands for it. */
 #define WG_TRANSLATOR_FILE "model.npz"
+
+/* How the training text was brought to one form, which is done to what is translated, too: form C
+ * first. */
+typedef struct wg_translator_text {
+    bool nfc;       /* Unicode's normalisation form C; raw text is brought to it anyway */
+    bool lowercase; /* lower case, before words are looked up */
+} wg_translator_text;
 
 /* How raw lines become words and words lines again. */
 typedef struct wg_translator_raw {
@@ -32,7 +39,7 @@ typedef struct wg_translator_model {
     wg_vocab *vocab[2]; /* source, target; the same one twice where all embeddings are tied */
     wg_params *params;
     wg_seq2seq *net;
-    bool lowercase;        /* text is lower-cased before it is looked up */
+    wg_translator_text text;
     wg_subwords *subwords; /* the vocabularies are those of its pieces; NULL: of words */
     wg_translator_raw raw;
     struct cJSON *config; /* the root of config.json (cJSON.h) */
@@ -42,8 +49,9 @@ typedef struct wg_translator_model {
  * on failure too; `target` may be `source`. config->source_vocab and target_vocab are set from
  * them. Freed with wg_translator_model_free. */
 WG_API wg_status wg_translator_model_new(wg_seq2seq_config config, wg_vocab *source,
-                                         wg_vocab *target, wg_subwords *subwords, bool lowercase,
-                                         uint64_t seed, wg_translator_model **out, wg_error *err);
+                                         wg_vocab *target, wg_subwords *subwords,
+                                         wg_translator_text text, uint64_t seed,
+                                         wg_translator_model **out, wg_error *err);
 WG_API void wg_translator_model_free(wg_translator_model *model);
 
 /* Puts config.json, the vocabularies, the subwords and the parameters (by reference) into a state
@@ -67,11 +75,12 @@ typedef struct wg_translator_card {
 
 /* Writes a file for serving: the model alone, without state of its training, options of it, paths
  * or names of files; with a model card, card.json and card.md. Languages and escaping are those of
- * `raw`, which replaces the model's own; with it raw.used, the file takes raw lines. Members carry
+ * `raw`, the form of the text that of `text`; they replace the model's own. With raw.used the file
+ * takes raw lines. Members carry
  * fixed times, so that equal models give equal files. WG_EINVAL for a language of more than 15
  * letters or metrics that are no JSON object; errors of wg_state_save. */
 WG_API wg_status wg_translator_export(const char *path, const wg_translator_model *model,
-                                      const wg_translator_raw *raw, bool lowercase,
+                                      const wg_translator_raw *raw, wg_translator_text text,
                                       const wg_translator_card *card, wg_error *err);
 
 WG_END_DECLS
