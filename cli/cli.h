@@ -160,6 +160,12 @@ void cli_progress_end(cli_progress *p);
  * message (broken pipe, full disk). main does it at the end; streaming commands after each line. */
 int cli_flush(void);
 
+/* Standard input, plain or gzipped, through `work` line by line: it makes of each a text without a
+ * newline, freed with wg_free. Returns an exit status, after a message where it is not 0. */
+typedef wg_status (*cli_line_work)(void *user, const char *line, size_t length, char **text,
+                                   wg_error *err);
+int cli_filter(cli_line_work work, void *user);
+
 /* ---- Signals ------------------------------------------------------------------------------ */
 
 /* 0; or, once SIGINT or SIGTERM came in, the exit status to return: 130 or 143. Commands with

@@ -126,33 +126,16 @@ const cli_command cli_command_subwords_learn = {
 
 /* ---- apply and undo ---- */
 
-/* Each line of standard input through a segmenter, or back where there is none. */
-static int filter(wg_segmenter *segmenter)
+static wg_status cut_line(void *segmenter, const char *line, size_t length, char **text,
+                          wg_error *err)
 {
-    wg_error err = {0};
-    wg_reader *reader = NULL;
-    int status = CLI_FINE;
-    if (wg_reader_open("-", NULL, &reader, &err)) return cli_fail(&err);
-    while (status == CLI_FINE) {
-        const char *line;
-        char *text = NULL;
-        size_t length;
-        wg_status bad = wg_reader_line(reader, &line, &length, &err);
-        if (!bad && !line) break;
-        if (!bad)
-            bad = segmenter ? wg_segmenter_line(segmenter, line, length, &text, &err)
-                            : wg_subwords_undo(line, length, &text, &err);
-        if (bad) {
-            status = cli_fail(&err);
-        } else {
-            cli_put_text(stdout, text, strlen(text));
-            putchar('\n');
-            if (ferror(stdout)) status = cli_flush();
-        }
-        wg_free(text);
-    }
-    wg_reader_close(reader);
-    return status;
+    return wg_segmenter_line(segmenter, line, length, text, err);
+}
+
+static wg_status join_line(void *user, const char *line, size_t length, char **text, wg_error *err)
+{
+    (void)user;
+    return wg_subwords_undo(line, length, text, err);
 }
 
 static int run_apply(const cli_args *args)
@@ -167,7 +150,7 @@ static int run_apply(const cli_args *args)
         (vocab && wg_vocab_load(vocab, &known, &err)) ||
         wg_segmenter_new(rules, known, &segmenter, &err))
         status = cli_fail(&err);
-    if (status == CLI_FINE) status = filter(segmenter);
+    if (status == CLI_FINE) status = cli_filter(cut_line, segmenter);
     wg_segmenter_free(segmenter);
     wg_vocab_free(known);
     wg_subwords_free(rules);
@@ -200,7 +183,7 @@ const cli_command cli_command_subwords_apply = {
 static int run_undo(const cli_args *args)
 {
     (void)args;
-    return filter(NULL);
+    return cli_filter(join_line, NULL);
 }
 
 const cli_command cli_command_subwords_undo = {

@@ -1,43 +1,13 @@
 /* wengert tokenize, detokenize: raw text to words and back. */
 #include "cli.h"
 
-#include <string.h>
-
-#include <wengert/memory.h>
-#include <wengert/textfile.h>
 #include <wengert/tokenize.h>
 
-typedef wg_status (*line_filter)(const char *line, size_t length,
-                                 const wg_tokenize_options *options, char **text, wg_error *err);
-
-static int filter(const cli_args *args, bool lowercase, line_filter work)
+static wg_tokenize_options text_options(const cli_args *args)
 {
-    wg_error err = {0};
-    wg_reader *reader = NULL;
-    const wg_tokenize_options options = {.size = sizeof options,
-                                         .language = cli_string(args, "language"),
-                                         .lowercase = lowercase,
-                                         .escape = cli_flag(args, "escape")};
-    int status = CLI_FINE;
-    if (wg_reader_open("-", NULL, &reader, &err)) return cli_fail(&err);
-    while (status == CLI_FINE) {
-        const char *line;
-        char *text = NULL;
-        size_t length;
-        wg_status bad = wg_reader_line(reader, &line, &length, &err);
-        if (!bad && !line) break;
-        if (!bad) bad = work(line, length, &options, &text, &err);
-        if (bad) {
-            status = cli_fail(&err);
-        } else {
-            cli_put_text(stdout, text, strlen(text));
-            putchar('\n');
-            if (ferror(stdout)) status = cli_flush();
-        }
-        wg_free(text);
-    }
-    wg_reader_close(reader);
-    return status;
+    return (wg_tokenize_options){.size = sizeof(wg_tokenize_options),
+                                 .language = cli_string(args, "language"),
+                                 .escape = cli_flag(args, "escape")};
 }
 
 #define LANGUAGE                                                                          \
@@ -47,9 +17,17 @@ static int filter(const cli_args *args, bool lowercase, line_filter work)
                 " those that all share"                                                   \
     }
 
+static wg_status tokenize_line(void *options, const char *line, size_t length, char **text,
+                               wg_error *err)
+{
+    return wg_tokenize(line, length, options, text, err);
+}
+
 static int run_tokenize(const cli_args *args)
 {
-    return filter(args, cli_flag(args, "lower"), wg_tokenize);
+    wg_tokenize_options options = text_options(args);
+    options.lowercase = cli_flag(args, "lower");
+    return cli_filter(tokenize_line, &options);
 }
 
 const cli_command cli_command_tokenize = {
@@ -74,9 +52,16 @@ const cli_command cli_command_tokenize = {
                                       {0}},
     .run = run_tokenize};
 
+static wg_status detokenize_line(void *options, const char *line, size_t length, char **text,
+                                 wg_error *err)
+{
+    return wg_detokenize(line, length, options, text, err);
+}
+
 static int run_detokenize(const cli_args *args)
 {
-    return filter(args, false, wg_detokenize);
+    wg_tokenize_options options = text_options(args);
+    return cli_filter(detokenize_line, &options);
 }
 
 const cli_command cli_command_detokenize = {

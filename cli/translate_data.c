@@ -334,6 +334,19 @@ wg_status translate_data_batches(const cli_args *args, translate_data *data, wg_
                                  &options, out, err);
 }
 
+wg_trainer_batch translate_batch(const wg_batch *b)
+{
+    return (wg_trainer_batch){.size = sizeof(wg_trainer_batch),
+                              .source_steps = b->S,
+                              .target_steps = b->T,
+                              .rows = b->B,
+                              .source = wg_tensor_cdata(b->src_ids),
+                              .source_lengths = wg_tensor_cdata(b->src_len),
+                              .target_in = wg_tensor_cdata(b->tgt_in),
+                              .target_out = wg_tensor_cdata(b->tgt_out),
+                              .target_lengths = wg_tensor_cdata(b->tgt_len)};
+}
+
 void translate_data_free(translate_data *data)
 {
     wg_stream_close(data->stream);

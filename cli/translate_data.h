@@ -8,6 +8,7 @@
 #include <cjson/cJSON.h>
 #include <wengert/batch.h>
 #include <wengert/subword.h>
+#include <wengert/trainer.h>
 
 typedef struct translate_data {
     wg_corpus *train, *valid; /* valid NULL: some pairs of train are held out; train of a stream:
@@ -40,6 +41,8 @@ int translate_data_encode(const cli_args *args, translate_data *data, const wg_s
 /* The batches of the training pairs, in memory or of the stream; after translate_data_encode. */
 wg_status translate_data_batches(const cli_args *args, translate_data *data, wg_batcher **out,
                                  wg_error *err);
+/* A batch as the trainer takes it; its numbers stay those of `b`. */
+wg_trainer_batch translate_batch(const wg_batch *b);
 void translate_data_free(translate_data *data);
 
 /* What a model file says about its data: names, lines, SHA-256. NULL: out of memory. */

@@ -26,15 +26,7 @@ static int update(translate_training *t, const wg_batch *b)
 {
     wg_error err = {0};
     wg_trainer_result r = {0};
-    const wg_trainer_batch batch = {.size = sizeof batch,
-                                    .source_steps = b->S,
-                                    .target_steps = b->T,
-                                    .rows = b->B,
-                                    .source = wg_tensor_cdata(b->src_ids),
-                                    .source_lengths = wg_tensor_cdata(b->src_len),
-                                    .target_in = wg_tensor_cdata(b->tgt_in),
-                                    .target_out = wg_tensor_cdata(b->tgt_out),
-                                    .target_lengths = wg_tensor_cdata(b->tgt_len)};
+    const wg_trainer_batch batch = translate_batch(b);
     double begin = translate_now();
     if (wg_trainer_step(t->trainer, &batch, wg_schedule_rate(&t->schedule), &r, &err))
         return cli_fail(&err);

@@ -12,15 +12,7 @@ static wg_status evaluate(translate_training *t, const wg_batch *b, translate_su
                           wg_error *err)
 {
     wg_trainer_result r = {0};
-    const wg_trainer_batch batch = {.size = sizeof batch,
-                                    .source_steps = b->S,
-                                    .target_steps = b->T,
-                                    .rows = b->B,
-                                    .source = wg_tensor_cdata(b->src_ids),
-                                    .source_lengths = wg_tensor_cdata(b->src_len),
-                                    .target_in = wg_tensor_cdata(b->tgt_in),
-                                    .target_out = wg_tensor_cdata(b->tgt_out),
-                                    .target_lengths = wg_tensor_cdata(b->tgt_len)};
+    const wg_trainer_batch batch = translate_batch(b);
     wg_status status = wg_trainer_evaluate(t->trainer, &batch, &r, err);
     sums->loss += r.loss;
     sums->words += r.count;
