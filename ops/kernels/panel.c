@@ -20,6 +20,8 @@
 #endif
 #define LANES ((int64_t)(VECTOR / sizeof(float)))
 #define WIDTH (2 * LANES)
+#define FETCH 64           /* terms between two rounds of fetching ahead */
+#define FAR_AWAY (1 << 19) /* floats: 2 MiB, more than a second-level cache keeps */
 
 typedef float vec __attribute__((vector_size(VECTOR)));
 typedef float vec_unaligned __attribute__((vector_size(VECTOR), aligned(4), may_alias));
@@ -32,103 +34,163 @@ typedef float vec_aligned __attribute__((vector_size(VECTOR), may_alias));
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-/* `rows` x `panels` panels; both are constants where this is called, so that the sums live in
- * registers. a_column is 1 but for operands of odd layout. */
-INLINE void tile(const int rows, const int panels, const float *restrict a, int64_t a_row,
-                 int64_t a_column, const float *restrict b, int64_t b_row, int64_t k, float *c,
-                 int64_t ldc, const float *add, int64_t ldadd)
+enum {
+    BLOCK = 8,    /* direct: rows of b read side by side, as many streams as are fetched ahead */
+    STRIP = 1024, /* direct: columns whose sums stay in the first-level cache meanwhile */
+};
+
+/* What a tile computes: c = a b (+ add), over k terms. */
+typedef struct tile_job {
+    const float *a;
+    int64_t a_row, a_column;
+    const float *b; /* rows of one panel, b_row apart; a second panel follows the first */
+    int64_t b_row, k;
+    float *c;
+    int64_t ldc;
+    const float *add; /* NULL = none; may be c */
+    int64_t ldadd;
+    const char *ahead; /* what will be read later: `share` bytes of it are fetched a term */
+    int64_t share;
+} tile_job;
+
+/* How a tile's loop is compiled. */
+typedef enum tile_kind { PLAIN, AHEAD, TWICE, STRIDED, SHORT, KINDS } tile_kind;
+
+/* One term of the sums over k. */
+INLINE void term(const int rows, const int panels, const float *restrict a, int64_t a_row,
+                 const float *restrict b, const float *restrict next, vec sum[ROWS][4])
 {
+    vec right[4];
+    UNROLL
+    for (int v = 0; v < 2; v++) {
+        right[v] = *(const vec_unaligned *)(b + v * LANES);
+        if (panels == 2) right[2 + v] = *(const vec_aligned *)(next + v * LANES);
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        vec left = a[i * a_row] - (vec){0}; /* on every lane */
+        UNROLL
+        for (int v = 0; v < 2 * panels; v++) sum[i][v] += left * right[v];
+    }
+}
+
+/* `rows` and `kind` are constants where this is called, so that the sums live in registers. */
+INLINE void tile(const int rows, const tile_kind kind, const tile_job *t)
+{
+    const int panels = kind == TWICE ? 2 : 1, vectors = 2 * panels;
+    const float *a = t->a, *b = t->b;
+    const int64_t a_row = t->a_row;
+    const int64_t a_column = kind == STRIDED || kind == SHORT ? t->a_column : 1;
+    const int64_t b_row = kind == STRIDED || kind == SHORT ? t->b_row : WIDTH;
+    const int64_t k = kind == SHORT ? BLOCK : t->k;
+    const float *next = kind == TWICE ? b + k * WIDTH : b;
     vec sum[ROWS][4];
-    const int vectors = 2 * panels;
     UNROLL
     for (int i = 0; i < rows; i++) UNROLL
     for (int v = 0; v < vectors; v++) sum[i][v] = (vec){0};
-    const float *next = b + (panels - 1) * k * WIDTH;
-    for (int64_t p = 0; p < k; p++) {
-        vec right[4];
-        UNROLL
-        for (int v = 0; v < 2; v++) {
-            right[v] = *(const vec_unaligned *)(b + p * b_row + v * LANES);
-            if (panels == 2) right[2 + v] = *(const vec_aligned *)(next + p * WIDTH + v * LANES);
-        }
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            vec left = a[i * a_row + p * a_column] - (vec){0}; /* on every lane */
-            UNROLL
-            for (int v = 0; v < vectors; v++) sum[i][v] += left * right[v];
+    int64_t p = 0;
+    if (kind == AHEAD) {
+        const char *ahead = t->ahead;
+        for (; p + FETCH <= k; p += FETCH) {
+            const char *stop = ahead + FETCH * t->share;
+            for (; ahead < stop; ahead += 64) __builtin_prefetch(ahead, 0, 2);
+            for (int64_t q = p; q < p + FETCH; q++)
+                term(rows, panels, a + q, a_row, b + q * WIDTH, next, sum);
         }
     }
+    for (; p < k; p++)
+        term(rows, panels, a + p * a_column, a_row, b + p * b_row, next + p * WIDTH, sum);
     UNROLL
     for (int i = 0; i < rows; i++) UNROLL
     for (int v = 0; v < vectors; v++) {
-        if (add) sum[i][v] += *(const vec_unaligned *)(add + i * ldadd + v * LANES);
-        *(vec_unaligned *)(c + i * ldc + v * LANES) = sum[i][v];
+        if (t->add) sum[i][v] += *(const vec_unaligned *)(t->add + i * t->ldadd + v * LANES);
+        *(vec_unaligned *)(t->c + i * t->ldc + v * LANES) = sum[i][v];
     }
 }
 
-#define TILE(rows_, panels_) \
-    tile(rows_, panels_, a, p->a_row, unit ? 1 : p->a_column, b, b_row, k, c, ldc, add, ldadd)
-
-/* One tile by its number of rows. */
-INLINE void tile_of(int rows, const int panels, const bool unit, const wg__panel_product *p,
-                    const float *a, const float *b, int64_t b_row, int64_t k, float *c, int64_t ldc,
-                    const float *add, int64_t ldadd)
-{
-    if (panels == 2) {
-        switch (rows) {
-        case 1: TILE(1, 2); return;
-        case 2: TILE(2, 2); return;
-        case 3: TILE(3, 2); return;
-#if ROWS == 12
-        case 4: TILE(4, 2); return;
-        case 5: TILE(5, 2); return;
-        case 6: TILE(6, 2); return;
-#endif
-        default: return;
-        }
+/* A function each, so that the registers of one do not depend on the others. */
+#define TILE(rows, kind)                                \
+    static void tile_##rows##_##kind(const tile_job *t) \
+    {                                                   \
+        tile(rows, kind, t);                            \
     }
-    switch (rows) {
-    case 1: TILE(1, 1); return;
-    case 2: TILE(2, 1); return;
-    case 3: TILE(3, 1); return;
-    case 4: TILE(4, 1); return;
-    case 5: TILE(5, 1); return;
-    case 6: TILE(6, 1); return;
+#define TILES(rows) TILE(rows, PLAIN) TILE(rows, AHEAD) TILE(rows, STRIDED) TILE(rows, SHORT)
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+TILES(5)
+TILES(6)
+TILE(1, TWICE)
+TILE(2, TWICE)
+TILE(3, TWICE)
 #if ROWS == 12
-    case 7: TILE(7, 1); return;
-    case 8: TILE(8, 1); return;
-    case 9: TILE(9, 1); return;
-    case 10: TILE(10, 1); return;
-    case 11: TILE(11, 1); return;
-    case 12: TILE(12, 1); return;
-#endif
-    default: return;
+TILES(7)
+TILES(8)
+TILES(9)
+TILES(10)
+TILES(11)
+TILES(12)
+TILE(4, TWICE)
+TILE(5, TWICE)
+TILE(6, TWICE)
+#define ALL_ROWS(kind)                                                                   \
+    {                                                                                    \
+        NULL, tile_1_##kind, tile_2_##kind, tile_3_##kind, tile_4_##kind, tile_5_##kind, \
+            tile_6_##kind, tile_7_##kind, tile_8_##kind, tile_9_##kind, tile_10_##kind,  \
+            tile_11_##kind, tile_12_##kind                                               \
     }
-}
+#define HALF_THE_ROWS(kind)                                                              \
+    {                                                                                    \
+        NULL, tile_1_##kind, tile_2_##kind, tile_3_##kind, tile_4_##kind, tile_5_##kind, \
+            tile_6_##kind                                                                \
+    }
+#else
+#define ALL_ROWS(kind)                                                                   \
+    {                                                                                    \
+        NULL, tile_1_##kind, tile_2_##kind, tile_3_##kind, tile_4_##kind, tile_5_##kind, \
+            tile_6_##kind                                                                \
+    }
+#define HALF_THE_ROWS(kind)                               \
+    {                                                     \
+        NULL, tile_1_##kind, tile_2_##kind, tile_3_##kind \
+    }
+#endif
 
-/* All rows against `panels` panels, of which n columns count. The rows are cut into tiles as even
- * as can be. */
-INLINE void column(const wg__panel_product *p, int64_t j, int64_t n, const int panels,
-                   const bool unit)
+static void (*const tiles[KINDS][ROWS + 1])(const tile_job *t) = {
+    [PLAIN] = ALL_ROWS(PLAIN),     [AHEAD] = ALL_ROWS(AHEAD), [TWICE] = HALF_THE_ROWS(TWICE),
+    [STRIDED] = ALL_ROWS(STRIDED), [SHORT] = ALL_ROWS(SHORT),
+};
+
+/* All rows against the panel (TWICE: two panels) at column j, of which n columns count. The rows
+ * are cut into tiles as even as can be. */
+static void column(const wg__panel_product *p, int64_t j, int64_t n, tile_kind kind)
 {
-    const float *b = p->panels + j * p->k;
-    int64_t tiles = (p->m + ROWS - 1) / ROWS, least = p->m / tiles, more = p->m % tiles;
+    int64_t width = kind == TWICE ? 2 * WIDTH : WIDTH;
+    int64_t count = (p->m + ROWS - 1) / ROWS, least = p->m / count, more = p->m % count;
     float part[ROWS * 2 * WIDTH];
-    for (int64_t t = 0, i = 0; t < tiles; t++) {
-        int rows = (int)(least + (t < more));
-        const float *a = p->a + i * p->a_row;
+    tile_job t = {.a_row = p->a_row,
+                  .a_column = p->a_column,
+                  .b = p->panels + j * p->k,
+                  .b_row = WIDTH,
+                  .k = p->k,
+                  .ahead = (const char *)(p->panels + (j + WIDTH) * p->k),
+                  .share = WIDTH * (int64_t)sizeof(float) / count};
+    for (int64_t q = 0, i = 0; q < count; q++) {
+        int rows = (int)(least + (q < more));
         const float *add = p->add ? p->add + i * p->ldadd + j : NULL;
         float *c = p->c + i * p->ldc + j;
-        if (n == panels * WIDTH) {
-            tile_of(rows, panels, unit, p, a, b, WIDTH, p->k, c, p->ldc, add, p->ldadd);
-        } else {
-            tile_of(rows, panels, unit, p, a, b, WIDTH, p->k, part, panels * WIDTH, NULL, 0);
-            for (int r = 0; r < rows; r++)
-                for (int64_t q = 0; q < n; q++)
-                    c[r * p->ldc + q] =
-                        part[r * panels * WIDTH + q] + (add ? add[r * p->ldadd + q] : 0);
-        }
+        t.a = p->a + i * p->a_row;
+        t.c = n == width ? c : part;
+        t.ldc = n == width ? p->ldc : width;
+        t.add = n == width ? add : NULL;
+        t.ldadd = p->ldadd;
+        tiles[kind][rows](&t);
+        for (int r = 0; r < rows && n < width; r++)
+            for (int64_t l = 0; l < n; l++)
+                c[r * p->ldc + l] = part[r * width + l] + (add ? add[r * p->ldadd + l] : 0);
         i += rows;
+        t.ahead += p->k * t.share;
     }
 }
 
@@ -140,36 +202,34 @@ static void product(const wg__panel_product *p)
     /* Few rows fill the multipliers' pipelines only with two panels at once. */
     if (p->m <= ROWS / 2 && unit)
         for (; j + WIDTH < p->n; j += 2 * WIDTH)
-            column(p, j, p->n - j < 2 * WIDTH ? p->n - j : 2 * WIDTH, 2, true);
-    for (; j < p->n; j += WIDTH) {
-        int64_t n = p->n - j < WIDTH ? p->n - j : WIDTH;
-        if (unit)
-            column(p, j, n, 1, true);
-        else
-            column(p, j, n, 1, false);
-    }
+            column(p, j, p->n - j < 2 * WIDTH ? p->n - j : 2 * WIDTH, TWICE);
+    /* Weights come from the last cache or from memory unless the second level keeps them: each tile
+     * fetches its share of the panel that follows, and the first tile there finds it near. */
+    if (unit && p->k * p->n > FAR_AWAY)
+        for (; j + 2 * WIDTH <= p->n; j += WIDTH) column(p, j, WIDTH, AHEAD);
+    for (; j < p->n; j += WIDTH)
+        column(p, j, p->n - j < WIDTH ? p->n - j : WIDTH, unit ? PLAIN : STRIDED);
 }
-
-enum {
-    BLOCK = 8,    /* rows of b read side by side: as many streams as are fetched ahead */
-    STRIP = 1024, /* columns whose sums stay in the first-level cache meanwhile */
-};
 
 /* Columns j to end, which are whole panels, of BLOCK or fewer terms from p0 on. */
 static void direct_block(const wg__panel_product *p, const float *b, int64_t ldb, int64_t j,
                          int64_t end, int64_t p0, int64_t terms)
 {
     int64_t count = (p->m + ROWS - 1) / ROWS, least = p->m / count, more = p->m % count;
-    for (int64_t t = 0, i = 0; t < count; t++) {
-        int rows = (int)(least + (t < more));
-        const float *a = p->a + i * p->a_row + p0 * p->a_column;
-        for (int64_t q = j; q < end; q += WIDTH) {
-            float *c = p->c + i * p->ldc + q;
-            const float *add = p0 > 0 ? c : NULL;
-            if (terms == BLOCK)
-                tile_of(rows, 1, false, p, a, b + p0 * ldb + q, ldb, BLOCK, c, p->ldc, add, p->ldc);
-            else
-                tile_of(rows, 1, false, p, a, b + p0 * ldb + q, ldb, terms, c, p->ldc, add, p->ldc);
+    tile_job t = {.a_row = p->a_row,
+                  .a_column = p->a_column,
+                  .b_row = ldb,
+                  .k = terms,
+                  .ldc = p->ldc,
+                  .ldadd = p->ldc};
+    for (int64_t q = 0, i = 0; q < count; q++) {
+        int rows = (int)(least + (q < more));
+        t.a = p->a + i * p->a_row + p0 * p->a_column;
+        for (int64_t l = j; l < end; l += WIDTH) {
+            t.b = b + p0 * ldb + l;
+            t.c = p->c + i * p->ldc + l;
+            t.add = p0 > 0 ? t.c : NULL;
+            tiles[terms == BLOCK ? SHORT : STRIDED][rows](&t);
         }
         i += rows;
     }
