@@ -132,6 +132,48 @@ static void test_kernels(void **state)
     }
 }
 
+/* Where the instruction set has fused multiply-adds the kernels must be made of them; a flag that
+ * says otherwise costs a third of their speed and nothing else would show it. (1 + 2^-12)^2 less
+ * its own rounding is 2^-24 when the product is not rounded, and 0 when it is. */
+static void test_fused_multiply_adds(void **state)
+{
+    (void)state;
+#ifdef __OPTIMIZE__ /* compilers contract when they optimise only */
+    for (int isa = WG_ISA_AVX2; isa <= (int)wg_isa_best(); isa++) {
+        const wg__panel_kernels *kernels = wg__panel_kernels_for(isa);
+        const float a[2] = {-1, 1 + 0x1p-12F};
+        float b[2 * WG_PANEL_MOST], c[WG_PANEL_MOST], direct[WG_PANEL_MOST];
+        float *panel = wg_malloc_aligned(sizeof b);
+        assert_non_null(panel);
+        const int64_t n = kernels->width;
+        for (int64_t j = 0; j < n; j++) {
+            b[j] = 1 + 0x1p-11F;
+            b[n + j] = 1 + 0x1p-12F;
+        }
+        kernels->pack(b, n, 1, 2, n, panel);
+        wg__panel_product p = {.m = 1,
+                               .n = n,
+                               .k = 2,
+                               .a = a,
+                               .a_row = 2,
+                               .a_column = 1,
+                               .panels = panel,
+                               .c = c,
+                               .ldc = n};
+        kernels->product(&p);
+        p.c = direct;
+        kernels->direct(&p, b, n);
+        for (int64_t j = 0; j < n; j++) {
+            assert_true(c[j] == 0x1p-24F);
+            assert_true(direct[j] == 0x1p-24F);
+        }
+        wg_free_aligned(panel);
+    }
+#else
+    skip();
+#endif
+}
+
 /* ---- who makes a product ---- */
 
 /* One shape of each rule of gemm.c, at every instruction set, by 1 and 3 threads. */
