@@ -39,7 +39,7 @@ extern const int wg__builtin_cell_count;
 void wg__registry_ensure(void);
 void wg__registry_freeze(void);
 
-/* core/tape.c: ops defined by core itself (leaves, stop_gradient, watch, scan), for the registry.
+/* core/leaf.c: ops defined by core itself (leaves, stop_gradient, watch, scan), for the registry.
  */
 extern const wg_op *const wg__core_ops[];
 extern const int wg__core_op_count;

@@ -7,25 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "listing.h"
+#include "dot.h"
 
 enum { MAX_DEPTH = 64 };
-
-/* Where a drawing is: values of different bodies share numbers, so identifiers carry a prefix. */
-typedef struct pen {
-    wg__text nodes; /* the list of nodes and clusters */
-    wg__text edges; /* all edges come last, outside the clusters */
-    int clusters, scans;
-} pen;
-
-/* The list being drawn. */
-typedef struct sheet {
-    const wg_tape *tape;
-    const uint8_t *needed;
-    int number;        /* of the scan; 0 = the root */
-    const char *scope; /* scope of the scan that this is the body of */
-    int indent;
-} sheet;
 
 typedef struct item {
     const char *scope;
@@ -47,11 +31,6 @@ static int compare_items(const void *a, const void *b)
     return x->node < y->node ? -1 : x->node > y->node;
 }
 
-static void put_id(wg__text *t, const sheet *s, int32_t node)
-{
-    wg__text_put(t, "n%d_%" PRId32, s->number, node);
-}
-
 /* Identifier of where a value comes from: its node, or the slot of a scan's result. */
 static void put_source(wg__text *t, const wg_tape *tape, int number, const int *scan_number,
                        int32_t value)
@@ -63,147 +42,20 @@ static void put_source(wg__text *t, const wg_tape *tape, int number, const int *
         wg__text_put(t, "n%d_%" PRId32, number, v->node);
 }
 
-static const char *style_of(const wg__node *node, bool named)
-{
-    uint32_t family = node->op->traits & WG_OP_FAMILY;
-    if (node->op == &wg__op_input) return "shape=ellipse, fillcolor=\"#fff2cc\"";
-    if (node->op == &wg__op_tensor)
-        return named ? "shape=box, style=\"filled\", fillcolor=\"#d5e8d4\""
-                     : "shape=ellipse, fillcolor=\"#fff2cc\"";
-    if (family == WG_OP_LEAF) return "shape=plaintext, style=\"\", fontcolor=\"#666666\"";
-    if (family == WG_OP_PRODUCT) return "fillcolor=\"#dae8fc\", penwidth=2";
-    if (family == WG_OP_MAP) return "fillcolor=\"#ffffff\"";
-    if (family == WG_OP_REDUCE) return "fillcolor=\"#ffe6cc\"";
-    if (family == WG_OP_VIEW) return "style=\"rounded,filled,dashed\", fillcolor=\"#f5f5f5\"";
-    if (family == WG_OP_RANDOM) return "fillcolor=\"#f8cecc\"";
-    if (family == WG_OP_GATHER || family == WG_OP_SCATTER) return "fillcolor=\"#e1d5e7\"";
-    return "fillcolor=\"#eeeeee\"";
-}
+static void draw_list(wg__pen *p, wg__sheet *s, const wg__body *body);
 
-/* Types of the results, equal ones in one line. */
-static void put_types(wg__text *t, const wg_tape *tape, const wg__node *node)
-{
-    const wg__value *v = &tape->values[node->first_out];
-    for (int32_t i = 0, same; i < node->n_out; i += same) {
-        same = 1;
-        while (i + same < node->n_out && v[i].type.dtype == v[i + same].type.dtype &&
-               wg_shape_equal(&v[i].type.shape, &v[i + same].type.shape))
-            same++;
-        wg__text_put(t, "\\n");
-        if (same > 1) wg__text_put(t, "%" PRId32 " x ", same);
-        wg__text_type(t, &v[i].type);
-    }
-}
-
-static void put_names(wg__text *t, const wg_tape *tape, const wg__node *node)
-{
-    for (int32_t i = 0; i < node->n_out; i++) {
-        const wg__value *v = &tape->values[node->first_out + i];
-        if (v->name && node->op != &wg__op_input) {
-            wg__text_quoted(t, v->name);
-            wg__text_put(t, "\\n");
-        }
-        if (v->watch) {
-            wg__text_put(t, "watch ");
-            wg__text_quoted(t, v->watch);
-            wg__text_put(t, "\\n");
-        }
-    }
-}
-
-static void draw_node(pen *p, const sheet *s, int32_t number)
-{
-    const wg_tape *tape = s->tape;
-    const wg__node *node = &tape->nodes[number];
-    wg__text *t = &p->nodes;
-    bool named = tape->values[node->first_out].name != NULL;
-    char attr[512];
-    wg__attr_text(node, attr, sizeof attr);
-    wg__text_spaces(t, s->indent);
-    put_id(t, s, number);
-    wg__text_put(t, " [label=\"");
-    put_names(t, tape, node);
-    if (node->op == &wg__op_const) {
-        /* A number needs no frame and no op. */
-        wg__text_quoted(t, attr);
-        if (tape->values[node->first_out].type.shape.rank) put_types(t, tape, node);
-    } else {
-        if (!(node->op == &wg__op_tensor && named)) wg__text_put(t, "%s", node->op->name);
-        if (attr[0]) wg__text_put(t, " ");
-        wg__text_quoted(t, attr);
-        /* A name of its own already ended its line. */
-        if (node->op == &wg__op_tensor && named)
-            wg__text_type(t, &tape->values[node->first_out].type);
-        else
-            put_types(t, tape, node);
-    }
-    wg__text_put(t, "\", %s", style_of(node, named));
-    if (node->file) {
-        wg__text_put(t, ", tooltip=\"%%%" PRId32 " at ", node->first_out);
-        wg__text_quoted(t, node->file);
-        wg__text_put(t, ":%" PRId32 "\"", node->line);
-    }
-    wg__text_put(t, "];\n");
-}
-
-static void draw_list(pen *p, sheet *s, const wg__body *body);
-
-/* "state", or "state 1" where there are several. */
-static void put_label(wg__text *t, const char *what, int32_t i, int32_t n)
-{
-    wg__text_put(t, " [label=\"%s", what);
-    if (n > 1) wg__text_put(t, " %" PRId32, i);
-}
-
-/* Slot i of n of its kind. */
-static void draw_slot(pen *p, const sheet *s, const char *what, int32_t i, int32_t n, int32_t value)
-{
-    const wg__value *v = &s->tape->values[value];
-    if (!s->needed[v->node]) return;
-    wg__text *t = &p->nodes;
-    wg__text_spaces(t, s->indent);
-    put_id(t, s, v->node);
-    put_label(t, what, i, v->name ? 1 : n);
-    if (v->name) {
-        wg__text_put(t, " ");
-        wg__text_quoted(t, v->name);
-    }
-    wg__text_put(t, "\\n");
-    wg__text_type(t, &v->type);
-    wg__text_put(t, "\", shape=cds, style=filled, fillcolor=\"#fff8e5\"];\n");
-}
-
-/* Results of one kind of a scan, the points where its values leave the cluster; `out` counts all.
- */
-static void draw_results(pen *p, const sheet *s, const char *what, int32_t n, const wg__node *scan,
-                         const wg_tape *outer, int32_t *out)
-{
-    wg__text *t = &p->nodes;
-    for (int32_t i = 0; i < n; i++, ++*out) {
-        const wg__value *v = &outer->values[scan->first_out + *out];
-        wg__text_spaces(t, s->indent);
-        wg__text_put(t, "out%d_%" PRId32, s->number, *out);
-        put_label(t, what, i, v->name ? 1 : n);
-        if (v->name) {
-            wg__text_put(t, " ");
-            wg__text_quoted(t, v->name);
-        }
-        wg__text_put(t, "\\n");
-        wg__text_type(t, &v->type);
-        wg__text_put(t, "\", shape=cds, style=filled, fillcolor=\"#e6f2e6\"];\n");
-    }
-}
-
-static void draw_edge(pen *p, const char *from, const sheet *s, int32_t to, const char *attributes)
+static void draw_edge(wg__pen *p, const char *from, const wg__sheet *s, int32_t to,
+                      const char *attributes)
 {
     wg__text_put(&p->edges, "    %s -> ", from);
-    put_id(&p->edges, s, to);
+    wg__dot_id(&p->edges, s, to);
     wg__text_put(&p->edges, "%s;\n", attributes);
 }
 
 /* Draws the body of a scan and ties its slots to the outside. scan_number[] is of the outer list.
  */
-static void draw_scan(pen *p, const sheet *outer, int32_t node_number, const int *scan_number)
+static void draw_scan(wg__pen *p, const wg__sheet *outer, int32_t node_number,
+                      const int *scan_number)
 {
     const wg__node *node = &outer->tape->nodes[node_number];
     const wg__body *body = node->body;
@@ -215,11 +67,11 @@ static void draw_scan(pen *p, const sheet *outer, int32_t node_number, const int
         p->nodes.failed = true;
         return;
     }
-    sheet s = {.tape = g,
-               .needed = needed,
-               .number = number,
-               .scope = node->scope,
-               .indent = outer->indent + 4};
+    wg__sheet s = {.tape = g,
+                   .needed = needed,
+                   .number = number,
+                   .scope = node->scope,
+                   .indent = outer->indent + 4};
     wg__text *t = &p->nodes;
     wg__text_spaces(t, outer->indent);
     wg__text_put(t, "subgraph cluster_%d {\n", p->clusters++);
@@ -238,11 +90,11 @@ static void draw_scan(pen *p, const sheet *outer, int32_t node_number, const int
                  {"t", &body->time, 1}}; /* drawn when something looks at it */
     for (size_t k = 0; k < sizeof slots / sizeof slots[0]; k++)
         for (int32_t i = 0; i < slots[k].n; i++)
-            draw_slot(p, &s, slots[k].what, i, slots[k].n, slots[k].value[i]);
+            wg__dot_slot(p, &s, slots[k].what, i, slots[k].n, slots[k].value[i]);
     int32_t out = 0;
-    draw_results(p, &s, "last", body->n_carry, node, outer->tape, &out);
-    draw_results(p, &s, "stack", body->n_y, node, outer->tape, &out);
-    draw_results(p, &s, "sum", body->n_sum, node, outer->tape, &out);
+    wg__dot_results(p, &s, "last", body->n_carry, node, outer->tape, &out);
+    wg__dot_results(p, &s, "stack", body->n_y, node, outer->tape, &out);
+    wg__dot_results(p, &s, "sum", body->n_sum, node, outer->tape, &out);
     draw_list(p, &s, body);
     wg__text_spaces(t, outer->indent);
     wg__text_put(t, "}\n");
@@ -250,11 +102,11 @@ static void draw_scan(pen *p, const sheet *outer, int32_t node_number, const int
 }
 
 /* Edges from outer operands to the slots of a scan. */
-static void tie_operands(pen *p, const sheet *outer, const wg__node *node, int number,
+static void tie_operands(wg__pen *p, const wg__sheet *outer, const wg__node *node, int number,
                          const int *scan_number)
 {
     const wg__body *body = node->body;
-    const sheet inner = {.tape = body->graph, .number = number};
+    const wg__sheet inner = {.tape = body->graph, .number = number};
     for (int32_t i = 0; i < node->n_in; i++) {
         int32_t slot = i < body->n_seq ? body->seq[i]
                        : i < body->n_seq + body->n_carry
@@ -272,10 +124,10 @@ static void tie_operands(pen *p, const sheet *outer, const wg__node *node, int n
 }
 
 /* Edges from the body's last values to the results, and of states back to themselves. */
-static void tie_results(pen *p, const wg__body *body, int number, const int *inner_scans)
+static void tie_results(wg__pen *p, const wg__body *body, int number, const int *inner_scans)
 {
     const wg_tape *g = body->graph;
-    const sheet inner = {.tape = g, .number = number};
+    const wg__sheet inner = {.tape = g, .number = number};
     const int32_t *groups[] = {body->next, body->y, body->sum};
     const int32_t sizes[] = {body->n_carry, body->n_y, body->n_sum};
     int32_t out = 0;
@@ -286,12 +138,12 @@ static void tie_results(pen *p, const wg__body *body, int number, const int *inn
             wg__text_put(&p->edges, " -> out%d_%" PRId32 ";\n", number, out);
             if (k) continue;
             wg__text_put(&p->edges, "    out%d_%" PRId32 " -> ", number, out);
-            put_id(&p->edges, &inner, g->values[body->carry[i]].node);
+            wg__dot_id(&p->edges, &inner, g->values[body->carry[i]].node);
             wg__text_put(&p->edges, " [style=dashed, constraint=false, color=\"#6c8ebf\"];\n");
         }
 }
 
-static void draw_edges(pen *p, const sheet *s, const int *scan_number)
+static void draw_edges(wg__pen *p, const wg__sheet *s, const int *scan_number)
 {
     for (int32_t i = 0; i < s->tape->n_nodes; i++) {
         const wg__node *node = &s->tape->nodes[i];
@@ -305,7 +157,7 @@ static void draw_edges(pen *p, const sheet *s, const int *scan_number)
             wg__text_put(&p->edges, "    ");
             put_source(&p->edges, s->tape, s->number, scan_number, node->in[j]);
             wg__text_put(&p->edges, " -> ");
-            put_id(&p->edges, s, i);
+            wg__dot_id(&p->edges, s, i);
             const wg__node *from = &s->tape->nodes[v->node];
             if (from->n_out > 1 && !from->body)
                 wg__text_put(&p->edges, " [taillabel=\"%" PRId32 "\"]", v->out);
@@ -316,7 +168,7 @@ static void draw_edges(pen *p, const sheet *s, const int *scan_number)
 
 /* Closes clusters down to `keep` of the open scope and opens those of the new one. `open` holds the
  * ends of the open segments within `scope`. */
-static void change_scope(pen *p, sheet *s, const char *old, const char *scope, size_t *ends,
+static void change_scope(wg__pen *p, wg__sheet *s, const char *old, const char *scope, size_t *ends,
                          int *depth)
 {
     int keep = 0;
@@ -347,7 +199,7 @@ static void change_scope(pen *p, sheet *s, const char *old, const char *scope, s
 }
 
 /* Nodes of a list by scope, its scans inside, then its edges; body: whose list it is, or NULL. */
-static void draw_list(pen *p, sheet *s, const wg__body *body)
+static void draw_list(wg__pen *p, wg__sheet *s, const wg__body *body)
 {
     const wg_tape *tape = s->tape;
     size_t n = (size_t)tape->n_nodes + 1;
@@ -375,7 +227,7 @@ static void draw_list(pen *p, sheet *s, const wg__body *body)
         if (tape->nodes[items[i].node].body)
             draw_scan(p, s, items[i].node, scan_number);
         else
-            draw_node(p, s, items[i].node);
+            wg__dot_node(p, s, items[i].node);
     }
     change_scope(p, s, open, "", ends, &depth);
     draw_edges(p, s, scan_number);
@@ -392,7 +244,7 @@ wg_status wg_dot(const wg_tape *tape, const wg_var *out, int n_out, char **text,
     wg_status status = wg__values_of(tape, out, n_out, &values, err);
     if (status) return status;
     uint8_t *needed = wg__needed(tape, values, n_out > 0 ? n_out : -1);
-    pen p = {0};
+    wg__pen p = {0};
     wg__c_locale l = wg__c_locale_enter();
     wg__text_put(&p.nodes, "digraph wengert {\n"
                            "    graph [rankdir=TB, fontname=\"Helvetica\", nodesep=0.25, "
@@ -401,7 +253,7 @@ wg_status wg_dot(const wg_tape *tape, const wg_var *out, int n_out, char **text,
                            "fontname=\"Helvetica\", fontsize=11, margin=\"0.09,0.05\"];\n"
                            "    edge [arrowsize=0.6, fontname=\"Helvetica\", fontsize=9];\n");
     if (needed) {
-        sheet root = {.tape = tape, .needed = needed, .scope = "", .indent = 4};
+        wg__sheet root = {.tape = tape, .needed = needed, .scope = "", .indent = 4};
         draw_list(&p, &root, NULL);
     }
     wg__text_put(&p.nodes, "%s}\n", p.edges.data ? p.edges.data : "");

@@ -127,6 +127,15 @@ wg__arena *wg__work(wg_tape *tape);
  * change a list that is shared from now on; nothing is lifted into it any more. */
 void wg__tape_seal(wg_tape *tape);
 wg_var wg__var(const wg_tape *tape, int32_t value);
+/* Poisons the tape and its parents, for a body's error is the error of the tape that is compiled;
+ * each keeps its first message. */
+void wg__tape_poison(wg_tape *tape, wg_status status, const char *message);
+/* The same with a formatted message, which names the caller's place; returns `status`. */
+wg_status wg__tape_fail_v(wg_tape *tape, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
+/* Current place of the caller, per thread. */
+void wg__place(const char **file, int *line);
+
+/* record.c */
 /* Appends without shape inference; in[] are values of this tape. Returns the node or NULL (out of
  * memory: the tape is poisoned). */
 wg__node *wg__append(wg_tape *tape, const wg_op *op, const int32_t *in, int n_in, const void *attr,
@@ -134,9 +143,6 @@ wg__node *wg__append(wg_tape *tape, const wg_op *op, const int32_t *in, int n_in
 /* Value of `tape` that stands for v, which lives on it or on an ancestor (then it is captured);
  * -1 on error (poisoned). */
 int32_t wg__lift(wg_tape *tape, wg_var v);
-wg_status wg__tape_fail_v(wg_tape *tape, wg_status status, const char *fmt, ...) WG_PRINTF(3, 4);
-/* Current place of the caller, per thread. */
-void wg__place(const char **file, int *line);
 
 /* leaf.c */
 wg_var wg__body_input(wg_tape *tape, wg_type type);
