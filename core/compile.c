@@ -45,13 +45,21 @@ void wg_set_compile_trace(void (*fn)(void *user, const char *pass, const char *t
     default_trace_user = user;
 }
 
-static void trace(const wg_compile_options *o, const char *pass, const wg__graph *g)
+static bool traced(const wg_compile_options *o)
 {
-    if (!o->trace && !default_trace) return;
-    char *text = wg__graph_text(g);
+    return o->trace || default_trace;
+}
+
+static void show(const wg_compile_options *o, const char *pass, char *text)
+{
     if (text && o->trace) o->trace(o->trace_user, pass, text);
     if (text && !o->trace) default_trace(default_trace_user, pass, text);
     wg_free(text);
+}
+
+static void trace(const wg_compile_options *o, const char *pass, const wg__graph *g)
+{
+    if (traced(o)) show(o, pass, wg__graph_text(g));
 }
 
 typedef struct pass {
@@ -164,8 +172,11 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     p->out_types = wg__arena_calloc(&p->arena, (size_t)n_out + 1, sizeof *p->out_types);
     if (!leaf || !p->out_bind || !p->own || !p->user || !p->out_types) goto out_of_memory;
     p->n_out = n_out;
-    status = wg__plan_root(&p->arena, g, plain, p->threads, &p->frame, leaf, p->out_bind, err);
+    char *held = NULL;
+    status = wg__plan_root(&p->arena, g, plain, p->threads, &p->frame, leaf, p->out_bind,
+                           traced(o) ? &held : NULL, err);
     if (status != WG_OK) goto failed;
+    if (held) show(o, "plan", held);
     for (int32_t i = 0; i < g->n_nodes; i++)
         p->n_inputs += g->nodes[i].op == &wg__op_tensor || g->nodes[i].op == &wg__op_input;
     p->inputs = wg__arena_calloc(&p->arena, (size_t)p->n_inputs + 1, sizeof *p->inputs);

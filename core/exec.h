@@ -185,10 +185,11 @@ void wg__fused_match(const wg__graph *g, const int32_t *members, int32_t n_membe
 bool wg__fused_number(const wg__graph *g, int32_t v, double *number);
 
 /* plan.c: code and buffers of a graph. binds already made are for the slots (bodies) or leaves and
- * outputs (root); see there. */
+ * outputs (root); see there. *text: what it holds, freed with wg_free; NULL = not asked for. */
 typedef struct wg__planner wg__planner;
 wg_status wg__plan_root(wg__arena *arena, const wg__graph *g, bool keep_apart, int threads,
-                        wg__frame *frame, int32_t *leaf_bind, int32_t *out_bind, wg_error *err);
+                        wg__frame *frame, int32_t *leaf_bind, int32_t *out_bind, char **text,
+                        wg_error *err);
 
 /* run.c */
 wg_status wg__frame_run(wg__frame *frame, wg__run *run);

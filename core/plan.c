@@ -209,54 +209,7 @@ void wg__plan_watch(wg__planner *p, int32_t v)
     wg__plan_read(p, i, 0, &p->at[v]);
 }
 
-/* ---- order ---- */
-
-static int32_t leader(const wg__planner *p, int32_t node)
-{
-    int32_t group = p->g->nodes[node].group;
-    return group >= 0 ? p->group_first[group] : node;
-}
-
-/* Emits units in an order in which operands come first: depth first over the contracted graph. */
-wg_status wg__plan_graph(wg__planner *p)
-{
-    const wg__graph *g = p->g;
-    size_t n = (size_t)g->n_nodes + 1;
-    /* A frame on the stack walks member m of its unit, operand j. */
-    struct walk {
-        int32_t unit, member, operand;
-    } *stack = wg_calloc(n, sizeof *stack);
-    if (!stack) return WG_ENOMEM;
-    wg__plan_joins(p);
-    int32_t depth = 0;
-    for (int32_t root = 0; root < g->n_nodes && !p->failed; root++) {
-        int32_t u = leader(p, root);
-        if (p->done[u]) continue;
-        p->done[u] = 1;
-        stack[depth++] = (struct walk){u, u, 0};
-        while (depth && !p->failed) {
-            struct walk *w = &stack[depth - 1];
-            const wg__gnode *m = &g->nodes[w->member];
-            if (w->operand < m->n_in) {
-                int32_t v = leader(p, g->values[m->in[w->operand++]].node);
-                if (!p->done[v]) {
-                    p->done[v] = 1;
-                    stack[depth++] = (struct walk){v, v, 0};
-                }
-            } else if (m->group >= 0 && p->unit_next[w->member] >= 0) {
-                w->member = p->unit_next[w->member];
-                w->operand = 0;
-            } else {
-                int32_t unit = w->unit;
-                depth--;
-                wg__plan_unit(p, unit);
-            }
-        }
-    }
-    wg_free(stack);
-    if (!p->failed) return WG_OK;
-    return p->err && p->err->message[0] ? p->err->status : WG_ENOMEM;
-}
+/* ---- a planner ---- */
 
 bool wg__planner_new(wg__planner *p, wg__arena *arena, const wg__graph *g, wg__frame *frame,
                      const wg__planner *like)
@@ -327,7 +280,8 @@ void wg__planner_free(wg__planner *p)
 }
 
 wg_status wg__plan_root(wg__arena *arena, const wg__graph *g, bool keep_apart, int threads,
-                        wg__frame *frame, int32_t *leaf_bind, int32_t *out_bind, wg_error *err)
+                        wg__frame *frame, int32_t *leaf_bind, int32_t *out_bind, char **text,
+                        wg_error *err)
 {
     wg__planner p;
     memset(frame, 0, sizeof *frame);
@@ -359,7 +313,7 @@ wg_status wg__plan_root(wg__arena *arena, const wg__graph *g, bool keep_apart, i
         out_bind[i] = k;
         direct[i] = wg__plan_aim(&p, g->out[i], k++);
     }
-    if (status == WG_OK) status = wg__plan_graph(&p);
+    if (status == WG_OK) status = wg__plan_graph(&p, true);
     for (int i = 0; i < g->n_out && status == WG_OK; i++) {
         if (direct[i]) continue;
         wg__instr *copy = wg__plan_instr(&p, WG__COPY, 1, 1);
@@ -370,6 +324,7 @@ wg_status wg__plan_root(wg__arena *arena, const wg__graph *g, bool keep_apart, i
     }
     if (status == WG_OK && !p.failed) wg__plan_finish(&p);
     if (status == WG_OK && p.failed) status = WG_ENOMEM;
+    if (text && status == WG_OK) *text = wg__plan_text(&p);
     wg__planner_free(&p);
     if (status != WG_OK)
         return wg_error_set(err, status, "compile: %s",

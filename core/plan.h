@@ -1,5 +1,4 @@
-/* The planner's own structures and helpers, shared by plan.c (order), plan_units.c, plan_loop.c
- * (scans) and pack.c (buffers). */
+/* The planner's own structures and helpers, shared by plan*.c and pack.c (buffers). */
 #ifndef WG_CORE_PLAN_H
 #define WG_CORE_PLAN_H
 
@@ -35,7 +34,7 @@ struct wg__planner {
     int32_t n_stores, cap_stores;
     int32_t *unit_next, *group_first; /* members of fused groups, in order */
     int32_t *readers;                 /* per value: operands, outputs that still want it */
-    uint8_t *done;                    /* per unit leader */
+    uint8_t *done;                    /* per unit leader: see plan_order.c */
     uint8_t *outside;                 /* per value: used by more than its own group? */
     int32_t *reg_of;                  /* per value, zero between groups: for wg__fused_build */
     int32_t cap_bind;                 /* of the frame's table */
@@ -102,8 +101,14 @@ bool wg__plan_part(wg__planner *p, int32_t v, wg__home *at);
 bool wg__plan_join(wg__planner *p, const wg__gnode *n);
 
 void wg__plan_unit(wg__planner *p, int32_t at); /* a node, or the group it leads (plan_units.c) */
-wg_status wg__plan_graph(wg__planner *p);       /* emits every unit, operands first */
+/* Emits every unit, operands first; of a program (no body) in an order that lets buffers die
+ * (plan_order.c). */
+wg_status wg__plan_graph(wg__planner *p, bool program);
 void wg__plan_loop(wg__planner *p, const wg__gnode *n);
 void wg__plan_finish(wg__planner *p); /* packs buffers and fills in every offset */
+
+/* The buffers alive when a run holds most (plan_text.c); NULL when memory runs out, freed with
+ * wg_free. */
+char *wg__plan_text(const wg__planner *p);
 
 #endif

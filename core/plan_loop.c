@@ -146,7 +146,7 @@ static void plan_body(wg__planner *p, const wg__graph *b, wg__loop *l, wg__frame
         int32_t bind = i < b->n_carry ? l->carry_write[i] : l->y[i - b->n_carry].bind;
         direct[i] = in_stack[i] || wg__plan_aim(&q, b->out[i], bind);
     }
-    wg_status status = q.failed ? WG_ENOMEM : wg__plan_graph(&q);
+    wg_status status = q.failed ? WG_ENOMEM : wg__plan_graph(&q, false);
     for (int i = 0; i < b->n_out && status == WG_OK; i++) {
         if (direct[i]) continue;
         bool sum = i >= b->n_carry + b->n_y;

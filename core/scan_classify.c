@@ -12,10 +12,18 @@ static bool cheap(const wg__derived *p, const wg_op *op)
     return p->remat || (op->traits & (WG_OP_VIEW | WG_OP_CHEAP)) != 0;
 }
 
+/* A map with vector loops of its own costs about what writing its result to memory and reading it
+ * back does, and the memory is saved. */
+static bool may_run_again(const wg_op *op)
+{
+    return op->traits & WG_OP_MAP && op->loop;
+}
+
 /* How many cheap ops deep each value is from what the backward body has; -1 = not to be had so.
  * Operands have lower numbers, so one sweep in order settles all (a walk from each value would
  * visit shared operands again and again). */
-static int chain(const wg__derived *p, int32_t v, const uint8_t *const_only, const int32_t *depth)
+static int cheap_chain(const wg__derived *p, int32_t v, const uint8_t *const_only,
+                       const int32_t *depth, bool again)
 {
     switch (p->use[v]) {
     case WG__SEQUENCE:
@@ -30,7 +38,7 @@ static int chain(const wg__derived *p, int32_t v, const uint8_t *const_only, con
     if (n->n_in == 0) /* constants of the body; a state */
         return n->op != &wg__op_body_in || p->remat ? 0 : -1;
     if (const_only[v]) return 0;
-    if (!cheap(p, n->op)) return -1;
+    if (!again && !cheap(p, n->op)) return -1;
     int32_t most = 0;
     for (int j = 0; j < n->n_in; j++) {
         if (depth[n->in[j]] < 0) return -1;
@@ -39,12 +47,25 @@ static int chain(const wg__derived *p, int32_t v, const uint8_t *const_only, con
     return p->remat || most < LONGEST_CHAIN ? most + 1 : -1;
 }
 
+/* The same, where an output of the loop (output[v] = 1) is there, stacked for others, if it cannot
+ * be had otherwise: output[v] becomes 2. */
+static int chain(const wg__derived *p, int32_t v, const uint8_t *const_only, const int32_t *depth,
+                 bool again, uint8_t *output)
+{
+    int d = cheap_chain(p, v, const_only, depth, again);
+    if (d >= 0 || !output[v]) return d;
+    output[v] = 2;
+    return 0;
+}
+
 /* Marks what v is computed from again, v included. */
-static void mark_recompute(wg__derived *p, int32_t v, const uint8_t *const_only)
+static void mark_recompute(wg__derived *p, int32_t v, const uint8_t *const_only,
+                           const uint8_t *output)
 {
     if (p->use[v] != WG__UNUSED) return;
     const wg__node *n = &p->d->nodes[p->d->values[v].node];
-    if (n->op == &wg__op_body_in) { /* the state at the border of a chunk */
+    /* The state at the border of a chunk; what is stacked anyway. */
+    if (n->op == &wg__op_body_in || output[v] == 2) {
         p->use[v] = WG__STACK;
         return;
     }
@@ -54,7 +75,7 @@ static void mark_recompute(wg__derived *p, int32_t v, const uint8_t *const_only)
     }
     for (int j = 0; j < n->n_out; j++)
         if (p->use[n->first_out + j] == WG__UNUSED) p->use[n->first_out + j] = WG__RECOMPUTE;
-    for (int j = 0; j < n->n_in; j++) mark_recompute(p, n->in[j], const_only);
+    for (int j = 0; j < n->n_in; j++) mark_recompute(p, n->in[j], const_only, output);
 }
 
 wg_status wg__scan_classify(wg__derived *p)
@@ -62,7 +83,7 @@ wg_status wg__scan_classify(wg__derived *p)
     const wg_tape *d = p->d;
     const wg__body *b = p->body;
     size_t n = (size_t)d->n_values;
-    uint8_t *flags = wg_calloc(4 * n + 1, 1);
+    uint8_t *flags = wg_calloc(6 * n + 1, 1);
     int32_t *depth = wg_calloc(n + 1, sizeof *depth);
     if (!flags || !depth) {
         wg_free(flags);
@@ -70,7 +91,7 @@ wg_status wg__scan_classify(wg__derived *p)
         return WG_ENOMEM;
     }
     uint8_t *on_g = flags, *wanted = flags + n, *const_only = wanted + n,
-            *residual = const_only + n;
+            *residual = const_only + n, *again = residual + n, *output = again + n;
     for (int i = 0; i < b->n_carry; i++)
         if (p->g_next[i] >= 0) on_g[p->g_next[i]] = 1;
     for (int i = 0; i < b->n_y; i++)
@@ -90,6 +111,7 @@ wg_status wg__scan_classify(wg__derived *p)
             const_only[node->first_out + j] |= all;
         }
     }
+    for (int i = 0; i < b->n_y; i++) output[b->y[i]] = 1;
     /* Wanted: what the gradients of one step are computed from. */
     int n_x = b->n_seq + b->n_carry + b->n_const;
     for (int i = 0; i < n_x; i++)
@@ -114,24 +136,33 @@ wg_status wg__scan_classify(wg__derived *p)
     for (int i = 0; i < b->n_seq; i++) p->use[b->seq[i]] = WG__SEQUENCE;
     for (int i = 0; i < b->n_const; i++) p->use[b->constant[i]] = WG__CONSTANT;
     p->use[b->time] = WG__TIME;
-    /* Dear ones are stacked first, so that cheap ones can be had from them. */
+    /* Dear ones are stacked first, so that cheap ones can be had from them. A dear map of what is
+     * there already (tanh(c') of f c + i g) is run again all the same: no residual is run again for
+     * the sake of another, so that each one saves a stack. */
     for (int32_t v = 0; v < d->n_values; v++) {
+        depth[v] = chain(p, v, const_only, depth, false, output);
         if (!residual[v] || p->use[v] != WG__UNUSED) continue;
         const wg__node *node = &d->nodes[d->values[v].node];
         bool slot = node->op == &wg__op_body_in; /* a carry */
         /* States laid side by side with something else are stacked alone. */
         for (int j = 0; j < node->n_in && node->op->traits & WG_OP_JOIN; j++)
             if (p->use[node->in[j]] == WG__UNUSED &&
-                d->nodes[d->values[node->in[j]].node].op == &wg__op_body_in)
+                d->nodes[d->values[node->in[j]].node].op == &wg__op_body_in) {
                 p->use[node->in[j]] = WG__STACK;
-        if (slot || (node->n_in > 0 && !const_only[v] && !cheap(p, node->op)))
+                depth[node->in[j]] = 0;
+            }
+        again[v] = depth[v] < 0 && may_run_again(node->op) &&
+                   cheap_chain(p, v, const_only, depth, true) >= 0;
+        if (slot || (node->n_in > 0 && !const_only[v] && !cheap(p, node->op) && !again[v])) {
             p->use[v] = WG__STACK;
+            depth[v] = 0;
+        }
     }
     for (int32_t v = 0; v < d->n_values; v++) {
-        depth[v] = chain(p, v, const_only, depth);
+        depth[v] = chain(p, v, const_only, depth, again[v], output);
         if (!residual[v] || p->use[v] != WG__UNUSED) continue;
         if (depth[v] >= 0)
-            mark_recompute(p, v, const_only);
+            mark_recompute(p, v, const_only, output);
         else
             p->use[v] = WG__STACK;
         depth[v] = 0; /* from here on it is there */

@@ -4,7 +4,7 @@
  * layer of an LSTM gates, c and h at each step, T B 6 H; logits T B V. Held: the parameter arenas
  * (values, gradients, and two states for an optimiser such as Adam) and the program's planned
  * buffers. The resident size of the whole process, libraries and packed weights included, is said
- * as well. */
+ * as well: how much it grew, and the most that it ever was. */
 #include "bench_model.h"
 
 #include <stdio.h>
@@ -19,6 +19,19 @@ static double resident(void)
     if (fscanf(file, "%ld %ld", &unused, &pages) != 2) pages = 0;
     fclose(file);
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* The most bytes that were ever resident; 0 where the system does not say. */
+static double resident_peak(void)
+{
+    char line[256];
+    double peak = 0, kb;
+    FILE *file = fopen("/proc/self/status", "r");
+    if (!file) return 0;
+    while (peak == 0 && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %lf kB", &kb) == 1) peak = 1024 * kb;
+    fclose(file);
+    return peak;
 }
 
 static wg_status one(const bench_config *c, const char *cell, const bench_options *o, wg_error *err)
@@ -50,6 +63,7 @@ static wg_status one(const bench_config *c, const char *cell, const bench_option
     bench_number(line, "held_mb", 1e-6 * held, 2);
     bench_number(line, "ratio", held / needed, 4);
     bench_number(line, "resident_growth_mb", 1e-6 * (resident() - before), 2);
+    bench_number(line, "resident_peak_mb", 1e-6 * resident_peak(), 2);
     bench_model_free(&m);
     return bench_print(line, err);
 }

@@ -183,7 +183,7 @@ static void chains_and_row_reductions_fuse(void **state)
     assert_string_equal(seen, "recorded|merge scans|dead code|common subexpressions|merge products|"
                               "invariant code|common subexpressions|hoist|sink|"
                               "common subexpressions|pack weights|dead code|unmasked steps|"
-                              "views before maps|fuse|");
+                              "views before maps|fuse|plan|");
     o.trace = NULL;
     o.node_by_node = true;
     WGT_OK(wg_compile(&y, 1, &o, &plain, &err), &err);

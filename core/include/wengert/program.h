@@ -20,7 +20,8 @@ typedef struct wg_compile_options {
     int threads;       /* 0 = wg_default_threads() */
     int isa;           /* wg_isa + 1; 0 = wg_isa_best() */
     bool node_by_node; /* no fusing, no reuse: each node by its own kernel */
-    /* Receives the list as recorded (pass "recorded") and after each pass; NULL = none. */
+    /* Receives the list as recorded (pass "recorded") and after each pass, and last ("plan") the
+     * buffers that are alive when a run holds most, in MB; NULL = none. */
     void (*trace)(void *user, const char *pass, const char *text);
     void *trace_user;
     /* For checking and measuring: passes that are not run, by the names that the trace shows, with
