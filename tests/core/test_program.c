@@ -1,5 +1,5 @@
 /* Programs: compiled once, bound, run many times; the cache; the passes; watching. */
-#include "support.h"
+#include "tensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,20 +7,7 @@
 
 #include <wengert/ops.h>
 #include <wengert/program.h>
-#include <wengert/rng.h>
 #include <wengert/scan.h>
-
-static wg_tensor *tensor(wg_dtype dtype, wg_shape shape, uint64_t seed)
-{
-    wg_error err;
-    wg_tensor *t;
-    WGT_OK(wg_tensor_new(dtype, shape, &t, &err), &err);
-    wg_rng rng;
-    wg_rng_init(&rng, seed, "test");
-    for (int64_t i = 0; i < wg_tensor_count(t); i++)
-        wg_tensor_set(t, i, 2 * wg_rng_uniform(&rng) - 1);
-    return t;
-}
 
 static wg_tape *new_tape(void)
 {
@@ -42,8 +29,9 @@ static void bind_run_many_times(void **state)
     WGT_OK(wg_compile(&out, 1, NULL, &p, &err), &err);
     wg_tape_free(tape); /* a program outlives its tape */
     WGT_STATUS(wg_program_run(p, &err), WG_ESTATE, NULL);
-    wg_tensor *tx = tensor(WG_F32, WG_SHAPE(2), 1), *ts = tensor(WG_F32, WG_SHAPE(2), 2);
-    wg_tensor *wrong = tensor(WG_F32, WG_SHAPE(3), 3);
+    wg_tensor *tx = wgt_random_tensor(WG_F32, WG_SHAPE(2), 1),
+              *ts = wgt_random_tensor(WG_F32, WG_SHAPE(2), 2);
+    wg_tensor *wrong = wgt_random_tensor(WG_F32, WG_SHAPE(3), 3);
     WGT_STATUS(wg_program_bind(p, "x", wrong, &err), WG_ESHAPE, NULL);
     assert_non_null(strstr(err.message, "'x' is f32[2], the tensor f32[3]"));
     WGT_STATUS(wg_program_bind(p, "y", tx, &err), WG_ENOTFOUND, NULL);
@@ -86,8 +74,9 @@ static void the_second_minibatch_neither_compiles_nor_allocates(void **state)
     (void)state;
     wgt_fail_alloc_at(0); /* counts */
     wg_tape *tape = new_tape();
-    minibatch b = {tensor(WG_F32, WG_SHAPE(6, 4), 1), tensor(WG_F32, WG_SHAPE(4, 3), 2),
-                   tensor(WG_F32, WG_SCALAR, 3), tensor(WG_F32, WG_SHAPE(4, 3), 4)};
+    minibatch b = {
+        wgt_random_tensor(WG_F32, WG_SHAPE(6, 4), 1), wgt_random_tensor(WG_F32, WG_SHAPE(4, 3), 2),
+        wgt_random_tensor(WG_F32, WG_SCALAR, 3), wgt_random_tensor(WG_F32, WG_SHAPE(4, 3), 4)};
     record_and_run(tape, &b);
     record_and_run(tape, &b); /* arena blocks reach their size */
     int64_t programs, hits, misses;
@@ -99,7 +88,7 @@ static void the_second_minibatch_neither_compiles_nor_allocates(void **state)
     wg_tensor *other = b.x; /* another tensor of the same shape: same program */
     b.x = NULL;
     size_t made = wgt_alloc_count();
-    b.x = tensor(WG_F32, WG_SHAPE(6, 4), 9);
+    b.x = wgt_random_tensor(WG_F32, WG_SHAPE(6, 4), 9);
     made = wgt_alloc_count() - made;
     record_and_run(tape, &b);
     size_t after = wgt_alloc_count();
@@ -150,7 +139,7 @@ static void subexpressions_are_computed_once(void **state)
         wg_compile_options o = {.size = sizeof o, .node_by_node = plain};
         wg_program *p;
         WGT_OK(wg_compile(&y, 1, &o, &p, &err), &err);
-        wg_tensor *t = tensor(WG_F32, WG_SHAPE(3, 3), 1);
+        wg_tensor *t = wgt_random_tensor(WG_F32, WG_SHAPE(3, 3), 1);
         WGT_OK(wg_program_bind(p, "a", t, &err), &err);
         WGT_OK(wg_program_run(p, &err), &err);
         wg_program_stats s = {.size = sizeof s};
@@ -187,7 +176,7 @@ static void chains_and_row_reductions_fuse(void **state)
     o.trace = NULL;
     o.node_by_node = true;
     WGT_OK(wg_compile(&y, 1, &o, &plain, &err), &err);
-    wg_tensor *t = tensor(WG_F32, WG_SHAPE(7, 33), 1);
+    wg_tensor *t = wgt_random_tensor(WG_F32, WG_SHAPE(7, 33), 1);
     WGT_OK(wg_program_bind(fused, "a", t, &err), &err);
     WGT_OK(wg_program_bind(plain, "a", t, &err), &err);
     WGT_OK(wg_program_run(fused, &err), &err);
@@ -210,7 +199,7 @@ static void fusing_makes_no_cycles(void **state)
     (void)state;
     wg_error err = {WG_OK, ""};
     wg_tape *tape = new_tape();
-    wg_tensor *t = tensor(WG_F64, WG_SHAPE(3, 3), 5);
+    wg_tensor *t = wgt_random_tensor(WG_F64, WG_SHAPE(3, 3), 5);
     wg_var a = wg_tensor_var(tape, t), b = wg_tanh(a), c = wg_matmul(b, b), d = wg_sin(c);
     wg_var y = wg_add(wg_mul(b, d), wg_matmul(d, wg_exp(b)));
     wg_compile_options o = {.size = sizeof o};

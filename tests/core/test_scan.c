@@ -1,6 +1,6 @@
 /* Scan = the same body unrolled by a C loop: value, gradient, second gradient; with and without
  * lengths, both directions, fused and node by node. Bodies are random, shape-correct cells. */
-#include "support.h"
+#include "tensors.h"
 
 #include <math.h>
 #include <string.h>
@@ -19,18 +19,6 @@ typedef struct problem {
     bool masked, reverse;
 } problem;
 
-static wg_tensor *random_tensor(wg_shape shape, uint64_t seed)
-{
-    wg_error err;
-    wg_tensor *t;
-    WGT_OK(wg_tensor_new(WG_F64, shape, &t, &err), &err);
-    wg_rng rng;
-    wg_rng_init(&rng, seed, "test");
-    for (int64_t i = 0; i < wg_tensor_count(t); i++)
-        wg_tensor_set(t, i, 2 * wg_rng_uniform(&rng) - 1);
-    return t;
-}
-
 static void problem_new(problem *p, uint64_t seed)
 {
     wg_shape shapes[LEAVES] = {WG_SHAPE(X, 2 * H), WG_SHAPE(H, 2 * H), WG_SHAPE(2 * H), WG_SHAPE(H),
@@ -38,7 +26,7 @@ static void problem_new(problem *p, uint64_t seed)
     memset(p, 0, sizeof *p);
     p->seed = seed;
     for (int i = 0; i < LEAVES; i++)
-        p->leaf[i] = random_tensor(shapes[i], 100 * seed + (uint64_t)i);
+        p->leaf[i] = wgt_random_tensor(WG_F64, shapes[i], 100 * seed + (uint64_t)i);
     wg_error err;
     WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(B), &p->lengths, &err), &err);
     int lengths[B] = {T, 2, 0};
@@ -292,7 +280,7 @@ static void sums_time_and_zero_steps(void **state)
         wg_error err = {WG_OK, ""};
         wg_tape *tape;
         WGT_OK(wg_tape_new(&tape, &err), &err);
-        wg_tensor *w = random_tensor(WG_SHAPE(3), 7);
+        wg_tensor *w = wgt_random_tensor(WG_F64, WG_SHAPE(3), 7);
         wg_var v = wg_tensor_var(tape, w), y, sum, g, out[3];
         wg_scan_def d = {.size = sizeof d,
                          .body = sum_body,

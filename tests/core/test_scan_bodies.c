@@ -44,10 +44,8 @@ static void nested_loops_run_forward_once(void **state)
         wg_tape *tape;
         WGT_OK(wg_tape_new(&tape, &err), &err);
         wgt_given g = {.tape = tape, .steps = watch};
-        for (int i = 0; i < WGT_LEAVES; i++) {
-            leaf[i] = wgt_random_tensor(WG_F64, wgt_leaf_shape(i, 5, 3), 31 + (uint64_t)i);
-            g.leaf[i] = wg_tensor_var(tape, leaf[i]);
-        }
+        wgt_leaves_new(leaf, 5, 3, 31);
+        wgt_leaves_record(&g, leaf);
         int watched = 0;
         wg_tape_on_watch(tape, count_watch, &watched);
         wg_scan_def d = {.size = sizeof d,
@@ -72,7 +70,7 @@ static void nested_loops_run_forward_once(void **state)
         assert_int_equal(watched, watch ? 15 : 0);
         wg_program_free(p);
         wg_tape_free(tape);
-        for (int i = 0; i < WGT_LEAVES; i++) wg_tensor_free(leaf[i]);
+        wgt_leaves_free(leaf);
     }
 }
 
@@ -85,10 +83,8 @@ static void watched_loops_are_needed(void **state)
     wg_tape *tape;
     WGT_OK(wg_tape_new(&tape, &err), &err);
     wgt_given g = {.tape = tape, .steps = 1};
-    for (int i = 0; i < WGT_LEAVES; i++) {
-        leaf[i] = wgt_random_tensor(WG_F64, wgt_leaf_shape(i, 5, 3), 31 + (uint64_t)i);
-        g.leaf[i] = wg_tensor_var(tape, leaf[i]);
-    }
+    wgt_leaves_new(leaf, 5, 3, 31);
+    wgt_leaves_record(&g, leaf);
     int watched = 0;
     wg_tape_on_watch(tape, count_watch, &watched);
     wg_scan_def d = {.size = sizeof d,
@@ -102,7 +98,7 @@ static void watched_loops_are_needed(void **state)
     WGT_OK(wg_eval(&out, 1, NULL, &err), &err);
     assert_int_equal(watched, 15);
     wg_tape_free(tape);
-    for (int i = 0; i < WGT_LEAVES; i++) wg_tensor_free(leaf[i]);
+    wgt_leaves_free(leaf);
 }
 
 /* Bodies outlive a reset of the tape: nothing of theirs may lie in its memory. */

@@ -14,10 +14,8 @@ static void no_steps(void **state)
         WGT_OK(wg_tape_new(&tape, &err), &err);
         WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(3), &lengths, &err), &err);
         wgt_given g = {.tape = tape, .scan = wg_scan, .b = 3};
-        for (int i = 0; i < WGT_LEAVES; i++) {
-            leaf[i] = wgt_random_tensor(WG_F64, wgt_leaf_shape(i, 0, 3), 5 + (uint64_t)i);
-            g.leaf[i] = wg_tensor_var(tape, leaf[i]);
-        }
+        wgt_leaves_new(leaf, 0, 3, 5);
+        wgt_leaves_record(&g, leaf);
         g.lengths = wg_tensor_var(tape, lengths);
         wg_var out[2 * WGT_CASE_OUT + 3 * WGT_LEAVES];
         int n = wgt_record_case(&g, kind ? wgt_case_swap_lengths : wgt_case_swap, out);
@@ -40,7 +38,7 @@ static void no_steps(void **state)
         }
         wg_tape_free(tape);
         wg_tensor_free(lengths);
-        for (int i = 0; i < WGT_LEAVES; i++) wg_tensor_free(leaf[i]);
+        wgt_leaves_free(leaf);
     }
 }
 
@@ -89,8 +87,7 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     wg_error err = {WG_OK, ""};
     wg_tensor *leaf[WGT_LEAVES], *lengths;
-    for (int i = 0; i < WGT_LEAVES; i++)
-        leaf[i] = wgt_random_tensor(WG_F64, wgt_leaf_shape(i, 2, 1), 5 + (uint64_t)i);
+    wgt_leaves_new(leaf, 2, 1, 5);
     WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(1), &lengths, &err), &err);
     wg_tensor_fill(lengths, 2);
     WGT_OK(nested_path(leaf, lengths, &err), &err);
@@ -108,7 +105,7 @@ static void every_allocation_may_fail(void **state)
         assert_true(reached);
         assert_int_equal(status, WG_ENOMEM);
     }
-    for (int i = 0; i < WGT_LEAVES; i++) wg_tensor_free(leaf[i]);
+    wgt_leaves_free(leaf);
     wg_tensor_free(lengths);
 }
 

@@ -1,208 +1,16 @@
 /* The checks that op_table.h promises, for one row each. */
-#include "op_table.h"
+#include "op_row.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <wengert/gradcheck.h>
 #include <wengert/parallel.h>
-#include <wengert/program.h>
-#include <wengert/rng.h>
-
-/* What each letter of a shape stands for. */
-typedef struct lengths {
-    int64_t of[128];
-} lengths;
-
-static lengths usual_lengths(void)
-{
-    static const char letters[] = "BTNKMHEV";
-    lengths l;
-    memset(&l, 0, sizeof l);
-    for (int i = 0; letters[i]; i++) l.of[(int)letters[i]] = 2 + i;
-    l.of['1'] = 1;
-    return l;
-}
-
-static wg_shape shape_of(const char *text, const lengths *l)
-{
-    int64_t dims[WG_MAX_AXES];
-    int rank = 0;
-    for (; text && *text && rank < WG_MAX_AXES; text++) dims[rank++] = l->of[(int)*text & 127];
-    return wg_shape_of(rank, dims);
-}
-
-/* One recording of a row: leaves, output, gradients. */
-typedef struct instance {
-    const wgt_op_row *row;
-    char label[160]; /* row, shapes and dtype, for messages */
-    wg_tape *tape;
-    wg_tensor *leaf[WGT_MAX_OPERANDS + 1]; /* the last is the cotangent */
-    wg_var in[WGT_MAX_OPERANDS];
-    wg_var out[WGT_MAX_OPERANDS + 1]; /* output, then gradients */
-    int n_out;
-} instance;
-
-enum { WITH_GRADIENTS = 1, WRAPPED = 2 };
-
-static wg_dtype dtype_of(const wgt_operand *operand, wg_dtype floats)
-{
-    return operand->kind == WGT_I32 ? WG_I32 : (operand->kind == WGT_U8 ? WG_U8 : floats);
-}
-
-/* Values that an f32 holds exactly, the same for both dtypes. */
-static void fill(wg_tensor *tensor, const wgt_operand *operand, wg_rng *rng)
-{
-    double low = operand->low, high = operand->high;
-    if (low == 0 && high == 0) high = 2, low = operand->kind == WGT_FLOAT ? -2 : 0;
-    for (int64_t i = 0; i < wg_tensor_count(tensor); i++) {
-        double v = low + (high - low) * wg_rng_uniform(rng);
-        if (operand->kind == WGT_FLOAT && operand->gap > 0 &&
-            fabs(v - operand->kink) < operand->gap)
-            v = operand->kink + (v < operand->kink ? -1.5 : 1.5) * operand->gap;
-        wg_tensor_set(tensor, i, operand->kind == WGT_FLOAT ? (double)(float)v : floor(v));
-    }
-}
-
-static void describe(instance *c, const wgt_op_row *row, const wg_shape *shape, wg_dtype floats)
-{
-    int used = snprintf(c->label, sizeof c->label, "%s %s", row->name, wg_dtype_name(floats));
-    for (int i = 0; i < row->n_in && used > 0 && (size_t)used < sizeof c->label; i++) {
-        char text[160];
-        wg_shape_format(&shape[i], text, sizeof text);
-        used += snprintf(c->label + used, sizeof c->label - (size_t)used, " %s", text);
-    }
-}
-
-static wg_tensor *new_leaf(wg_dtype dtype, wg_shape shape)
-{
-    wg_tensor *tensor = NULL;
-    wg_error err;
-    WGT_OK(wg_tensor_new(dtype, shape, &tensor, &err), &err);
-    return tensor;
-}
-
-static void record_gradients(instance *c, wg_rng *rng)
-{
-    const wgt_op_row *row = c->row;
-    const wg_type type = wg_var_type(c->out[0]);
-    wg_tensor *cotangent = new_leaf(type.dtype, type.shape);
-    c->leaf[WGT_MAX_OPERANDS] = cotangent;
-    const wgt_operand any = {.low = -1, .high = 1};
-    fill(cotangent, &any, rng);
-    const wg_var gy = wg_tensor_var(c->tape, cotangent);
-    wg_var wrt[WGT_MAX_OPERANDS];
-    int n = 0;
-    for (int i = 0; i < row->n_in; i++)
-        if (row->in[i].grad) wrt[n++] = c->in[i];
-    if (n == 0) return;
-    const wg_status status = wg_grad_or_zeros(c->out, &gy, 1, wrt, n, c->out + 1);
-    wg_error err = {WG_OK, ""};
-    wg_tape_status(c->tape, &err);
-    if (status != WG_OK)
-        fail_msg("%s: gradient: %s: %s", c->label, wg_strerror(status), err.message);
-    for (int i = 0; i < n; i++) {
-        const wg_type of = wg_var_type(wrt[i]), got = wg_var_type(c->out[1 + i]);
-        if (of.dtype != got.dtype || !wg_shape_equal(&of.shape, &got.shape))
-            fail_msg("%s: gradient %d is of another type than its operand", c->label, i);
-    }
-    c->n_out = 1 + n;
-}
-
-/* Records the row on operands of these shapes. WRAPPED puts maps around it, so that it can fuse. */
-static instance make(const wgt_op_row *row, const wg_shape *shape, wg_dtype floats, int how)
-{
-    instance c;
-    memset(&c, 0, sizeof c);
-    c.row = row;
-    c.n_out = 1;
-    describe(&c, row, shape, floats);
-    wg_error err;
-    WGT_OK(wg_tape_new(&c.tape, &err), &err);
-    wg_rng rng;
-    wg_rng_init(&rng, 1, row->name);
-    wg_var seen[WGT_MAX_OPERANDS] = {WG_NONE};
-    for (int i = 0; i < row->n_in; i++) {
-        c.leaf[i] = new_leaf(dtype_of(&row->in[i], floats), shape[i]);
-        fill(c.leaf[i], &row->in[i], &rng);
-        c.in[i] = seen[i] = wg_tensor_var(c.tape, c.leaf[i]);
-        if ((how & WRAPPED) && row->in[i].kind == WGT_FLOAT) seen[i] = wg_neg(wg_neg(c.in[i]));
-    }
-    c.out[0] = row->record(seen);
-    if (!wg_var_ok(c.out[0])) {
-        wg_tape_status(c.tape, &err);
-        fail_msg("%s: recording failed: %s", c.label, err.message);
-    }
-    if ((how & WRAPPED) && (WG_FLOATS >> wg_var_dtype(c.out[0]) & 1u))
-        c.out[0] = wg_tanh(wg_scale(c.out[0], 0.5));
-    if ((how & WITH_GRADIENTS) && !row->no_gradient) record_gradients(&c, &rng);
-    return c;
-}
-
-static void drop(instance *c)
-{
-    wg_tape_free(c->tape);
-    for (int i = 0; i <= WGT_MAX_OPERANDS; i++) wg_tensor_free(c->leaf[i]);
-}
-
-typedef struct values {
-    int n;
-    wg_tensor *of[WGT_MAX_OPERANDS + 1];
-} values;
-
-static values compute(const instance *c, int threads, int isa, bool node_by_node)
-{
-    wg_compile_options options = {
-        .size = sizeof options, .threads = threads, .isa = isa + 1, .node_by_node = node_by_node};
-    wg_program *program = NULL;
-    wg_error err = {WG_OK, ""};
-    wg_status status = wg_compile(c->out, c->n_out, &options, &program, &err);
-    if (status == WG_OK) status = wg_program_run(program, &err);
-    if (status != WG_OK) fail_msg("%s: %s: %s", c->label, wg_strerror(status), err.message);
-    values v = {.n = c->n_out};
-    for (int i = 0; i < c->n_out; i++)
-        WGT_OK(wg_tensor_clone(wg_program_output(program, i), &v.of[i], &err), &err);
-    wg_program_free(program);
-    return v;
-}
-
-static void drop_values(values *v)
-{
-    for (int i = 0; i < v->n; i++) wg_tensor_free(v->of[i]);
-}
-
-static bool near(double a, double b, double tol)
-{
-    if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
-    return a == b || fabs(a - b) <= tol * fmax(1.0, fabs(b));
-}
-
-static void compare(const instance *c, const char *what, const values *a, const values *b,
-                    double tol)
-{
-    assert_int_equal(a->n, b->n);
-    for (int i = 0; i < a->n; i++) {
-        const int64_t n = wg_tensor_count(a->of[i]);
-        assert_int_equal(n, wg_tensor_count(b->of[i]));
-        for (int64_t k = 0; k < n; k++) {
-            const double x = wg_tensor_get(a->of[i], k), y = wg_tensor_get(b->of[i], k);
-            if (!near(x, y, tol))
-                fail_msg("%s: %s: %s %d, element %lld: %.17g and %.17g", c->label, what,
-                         i ? "gradient" : "output", i ? i - 1 : 0, (long long)k, x, y);
-        }
-    }
-}
-
-static void shapes_of(const wgt_op_row *row, const lengths *l, wg_shape *shape)
-{
-    for (int i = 0; i < row->n_in; i++) shape[i] = shape_of(row->in[i].shape, l);
-}
 
 static void gradcheck(const wgt_op_row *row, const wg_shape *shape, int order)
 {
-    instance c = make(row, shape, WG_F64, 0);
+    wgt_row_instance c = wgt_record_row(row, shape, WG_F64, 0);
     wg_var wrt[WGT_MAX_OPERANDS];
     int n = 0;
     for (int i = 0; i < row->n_in; i++)
@@ -224,41 +32,41 @@ static void gradcheck(const wgt_op_row *row, const wg_shape *shape, int order)
         }
         wg_gradcheck_report_free(&report);
     }
-    drop(&c);
+    wgt_drop_row(&c);
 }
 
 static void check_gradient(void **state)
 {
     const wgt_op_row *row = *state;
-    const lengths l = usual_lengths();
+    const wgt_lengths l = wgt_usual_lengths();
     wg_shape shape[WGT_MAX_OPERANDS];
     if (row->no_gradient) return;
-    shapes_of(row, &l, shape);
+    wgt_row_shapes(row, &l, shape);
     gradcheck(row, shape, 1);
 }
 
 static void check_second(void **state)
 {
     const wgt_op_row *row = *state;
-    const lengths l = usual_lengths();
+    const wgt_lengths l = wgt_usual_lengths();
     wg_shape shape[WGT_MAX_OPERANDS];
     if (row->no_gradient || row->first_order) return;
-    shapes_of(row, &l, shape);
+    wgt_row_shapes(row, &l, shape);
     gradcheck(row, shape, 2);
 }
 
 static void check_f32(void **state)
 {
     const wgt_op_row *row = *state;
-    const lengths l = usual_lengths();
+    const wgt_lengths l = wgt_usual_lengths();
     wg_shape shape[WGT_MAX_OPERANDS];
-    shapes_of(row, &l, shape);
-    instance narrow = make(row, shape, WG_F32, WITH_GRADIENTS);
-    instance wide = make(row, shape, WG_F64, WITH_GRADIENTS);
-    values a = compute(&narrow, 1, -1, false), b = compute(&wide, 1, -1, false);
-    compare(&narrow, "f32 and f64 differ", &a, &b, row->f32_tol > 0 ? row->f32_tol : 1e-5);
-    drop_values(&a), drop_values(&b);
-    drop(&narrow), drop(&wide);
+    wgt_row_shapes(row, &l, shape);
+    wgt_row_instance narrow = wgt_record_row(row, shape, WG_F32, WGT_WITH_GRADIENTS);
+    wgt_row_instance wide = wgt_record_row(row, shape, WG_F64, WGT_WITH_GRADIENTS);
+    wgt_values a = wgt_compute(&narrow, 1, -1, false), b = wgt_compute(&wide, 1, -1, false);
+    wgt_compare(&narrow, "f32 and f64 differ", &a, &b, row->f32_tol > 0 ? row->f32_tol : 1e-5);
+    wgt_drop_values(&a), wgt_drop_values(&b);
+    wgt_drop_row(&narrow), wgt_drop_row(&wide);
 }
 
 /* Index in an operand of shape `s` of the element that broadcasts to index `at` of shape `out`. */
@@ -276,7 +84,8 @@ static int64_t broadcast_index(const wg_shape *s, const wg_shape *out, int64_t a
     return index;
 }
 
-static void check_values(const instance *c, const values *v, const wg_shape *shape, double tol)
+static void check_values(const wgt_row_instance *c, const wgt_values *v, const wg_shape *shape,
+                         double tol)
 {
     const wg_shape out = wg_tensor_shape(v->of[0]);
     for (int64_t k = 0; k < wg_tensor_count(v->of[0]); k++) {
@@ -284,7 +93,7 @@ static void check_values(const instance *c, const values *v, const wg_shape *sha
         for (int i = 0; i < c->row->n_in; i++)
             in[i] = wg_tensor_get(c->leaf[i], broadcast_index(&shape[i], &out, k));
         const double wanted = c->row->ref(in), got = wg_tensor_get(v->of[0], k);
-        if (!near(got, wanted, tol))
+        if (!wgt_near(got, wanted, tol))
             fail_msg("%s: element %lld: %.17g instead of %.17g", c->label, (long long)k, got,
                      wanted);
     }
@@ -294,16 +103,16 @@ static void check_broadcast_form(const wgt_op_row *row, const wg_shape *shape)
 {
     wg_shape out = shape[0];
     for (int i = 1; i < row->n_in; i++) assert_true(wg_shape_broadcast(&out, &shape[i], &out));
-    instance wide = make(row, shape, WG_F64, WITH_GRADIENTS);
+    wgt_row_instance wide = wgt_record_row(row, shape, WG_F64, WGT_WITH_GRADIENTS);
     const wg_shape got = wg_var_type(wide.out[0]).shape;
     if (!wg_shape_equal(&got, &out)) fail_msg("%s: wrong shape of the output", wide.label);
-    values b = compute(&wide, 1, -1, false);
-    instance narrow = make(row, shape, WG_F32, WITH_GRADIENTS);
-    values a = compute(&narrow, 1, -1, false);
-    compare(&narrow, "f32 and f64 differ", &a, &b, row->f32_tol > 0 ? row->f32_tol : 1e-5);
+    wgt_values b = wgt_compute(&wide, 1, -1, false);
+    wgt_row_instance narrow = wgt_record_row(row, shape, WG_F32, WGT_WITH_GRADIENTS);
+    wgt_values a = wgt_compute(&narrow, 1, -1, false);
+    wgt_compare(&narrow, "f32 and f64 differ", &a, &b, row->f32_tol > 0 ? row->f32_tol : 1e-5);
     if (row->ref) check_values(&wide, &b, shape, 1e-13);
-    drop_values(&a), drop_values(&b);
-    drop(&narrow), drop(&wide);
+    wgt_drop_values(&a), wgt_drop_values(&b);
+    wgt_drop_row(&narrow), wgt_drop_row(&wide);
     if (!row->no_gradient) gradcheck(row, shape, row->first_order ? 1 : 2);
 }
 
@@ -317,13 +126,13 @@ static void check_broadcast(void **state)
     if (!row->broadcasts) return;
     const char *const *forms = row->n_in == 1 ? forms1 : (row->n_in == 2 ? forms2 : forms3);
     const int n_forms = row->n_in == 1 ? 6 : (row->n_in == 2 ? 7 : 4);
-    lengths l = usual_lengths();
+    wgt_lengths l = wgt_usual_lengths();
     int combinations = 1;
     for (int i = 0; i < row->n_in; i++) combinations *= n_forms;
     for (int code = 0; code < combinations; code++) {
         wg_shape shape[WGT_MAX_OPERANDS];
         for (int i = 0, rest = code; i < row->n_in; i++, rest /= n_forms)
-            shape[i] = shape_of(forms[rest % n_forms], &l);
+            shape[i] = wgt_row_shape(forms[rest % n_forms], &l);
         check_broadcast_form(row, shape);
     }
 }
@@ -342,18 +151,19 @@ static void check_small(void **state)
         for (int i = 0; i < row->n_in; i++) used |= listed(row->in[i].shape, letter);
         for (int n = 0; used && n < 2; n++) {
             if (listed(n ? row->no_one : row->no_zero, letter)) continue;
-            lengths l = usual_lengths();
+            wgt_lengths l = wgt_usual_lengths();
             wg_shape shape[WGT_MAX_OPERANDS];
             l.of[(int)letter] = n;
-            shapes_of(row, &l, shape);
-            instance wide = make(row, shape, WG_F64, WITH_GRADIENTS);
-            instance narrow = make(row, shape, WG_F32, WITH_GRADIENTS);
-            values a = compute(&narrow, 1, -1, false), b = compute(&wide, 1, -1, false);
-            values c = compute(&wide, 1, -1, true);
-            compare(&narrow, "f32 and f64 differ", &a, &b, row->f32_tol > 0 ? row->f32_tol : 1e-5);
-            compare(&wide, "compiled and node by node differ", &b, &c, 1e-14);
-            drop_values(&a), drop_values(&b), drop_values(&c);
-            drop(&narrow), drop(&wide);
+            wgt_row_shapes(row, &l, shape);
+            wgt_row_instance wide = wgt_record_row(row, shape, WG_F64, WGT_WITH_GRADIENTS);
+            wgt_row_instance narrow = wgt_record_row(row, shape, WG_F32, WGT_WITH_GRADIENTS);
+            wgt_values a = wgt_compute(&narrow, 1, -1, false), b = wgt_compute(&wide, 1, -1, false);
+            wgt_values c = wgt_compute(&wide, 1, -1, true);
+            wgt_compare(&narrow, "f32 and f64 differ", &a, &b,
+                        row->f32_tol > 0 ? row->f32_tol : 1e-5);
+            wgt_compare(&wide, "compiled and node by node differ", &b, &c, 1e-14);
+            wgt_drop_values(&a), wgt_drop_values(&b), wgt_drop_values(&c);
+            wgt_drop_row(&narrow), wgt_drop_row(&wide);
             if (n == 1 && !row->no_gradient) gradcheck(row, shape, 1);
         }
     }
@@ -363,10 +173,10 @@ static void check_small(void **state)
 static void large_shapes(const wgt_op_row *row, wg_shape *shape)
 {
     for (int64_t factor = 40; factor >= 1; factor--) {
-        lengths l = usual_lengths();
+        wgt_lengths l = wgt_usual_lengths();
         for (int c = 'A'; c <= 'Z'; c++)
             if (l.of[c] && !listed(row->no_one, (char)c)) l.of[c] = l.of[c] * factor + 1;
-        shapes_of(row, &l, shape);
+        wgt_row_shapes(row, &l, shape);
         bool fits = true;
         for (int i = 0; i < row->n_in; i++) fits &= wg_shape_count(&shape[i]) < 200000;
         if (fits) return;
@@ -378,17 +188,18 @@ static void check_fused(void **state)
     const wgt_op_row *row = *state;
     for (int large = 0; large < 2; large++) {
         for (int d = 0; d < 2; d++) {
-            const lengths l = usual_lengths();
+            const wgt_lengths l = wgt_usual_lengths();
             wg_shape shape[WGT_MAX_OPERANDS];
             if (large)
                 large_shapes(row, shape);
             else
-                shapes_of(row, &l, shape);
-            instance c = make(row, shape, d ? WG_F64 : WG_F32, WITH_GRADIENTS | WRAPPED);
-            values a = compute(&c, 1, -1, false), b = compute(&c, 1, -1, true);
-            compare(&c, "fused and unfused differ", &a, &b, d ? 1e-14 : 5e-7);
-            drop_values(&a), drop_values(&b);
-            drop(&c);
+                wgt_row_shapes(row, &l, shape);
+            wgt_row_instance c =
+                wgt_record_row(row, shape, d ? WG_F64 : WG_F32, WGT_WITH_GRADIENTS | WGT_WRAPPED);
+            wgt_values a = wgt_compute(&c, 1, -1, false), b = wgt_compute(&c, 1, -1, true);
+            wgt_compare(&c, "fused and unfused differ", &a, &b, d ? 1e-14 : 5e-7);
+            wgt_drop_values(&a), wgt_drop_values(&b);
+            wgt_drop_row(&c);
         }
     }
 }
@@ -398,11 +209,11 @@ static void check_threads(void **state)
     const wgt_op_row *row = *state;
     wg_shape shape[WGT_MAX_OPERANDS];
     large_shapes(row, shape);
-    instance c = make(row, shape, WG_F32, WITH_GRADIENTS);
-    values a = compute(&c, 2, -1, false), b = compute(&c, 1, -1, false);
-    compare(&c, "two threads and one differ", &a, &b, row->thread_tol);
-    drop_values(&a), drop_values(&b);
-    drop(&c);
+    wgt_row_instance c = wgt_record_row(row, shape, WG_F32, WGT_WITH_GRADIENTS);
+    wgt_values a = wgt_compute(&c, 2, -1, false), b = wgt_compute(&c, 1, -1, false);
+    wgt_compare(&c, "two threads and one differ", &a, &b, row->thread_tol);
+    wgt_drop_values(&a), wgt_drop_values(&b);
+    wgt_drop_row(&c);
 }
 
 static void check_isa(void **state)
@@ -415,16 +226,16 @@ static void check_isa(void **state)
     wg_shape shape[WGT_MAX_OPERANDS];
     large_shapes(row, shape);
     for (int d = 0; d < 2; d++) {
-        instance c = make(row, shape, d ? WG_F64 : WG_F32, WITH_GRADIENTS);
-        values base = compute(&c, 1, WG_ISA_BASE, false);
+        wgt_row_instance c = wgt_record_row(row, shape, d ? WG_F64 : WG_F32, WGT_WITH_GRADIENTS);
+        wgt_values base = wgt_compute(&c, 1, WG_ISA_BASE, false);
         for (int isa = WG_ISA_BASE + 1; isa <= (int)wg_isa_best(); isa++) {
-            values v = compute(&c, 1, isa, false);
+            wgt_values v = wgt_compute(&c, 1, isa, false);
             const double tol = row->f32_tol > 0 ? row->f32_tol : 1e-5;
-            compare(&c, wg_isa_name((wg_isa)isa), &v, &base, d ? 1e-11 : tol);
-            drop_values(&v);
+            wgt_compare(&c, wg_isa_name((wg_isa)isa), &v, &base, d ? 1e-11 : tol);
+            wgt_drop_values(&v);
         }
-        drop_values(&base);
-        drop(&c);
+        wgt_drop_values(&base);
+        wgt_drop_row(&c);
     }
 }
 
@@ -453,22 +264,23 @@ static void expect_refused(const wgt_op_row *row, wg_var (*record)(const wg_var 
 static void check_bad(void **state)
 {
     const wgt_op_row *row = *state;
-    const lengths l = usual_lengths();
+    const wgt_lengths l = wgt_usual_lengths();
     wg_type type[WGT_MAX_OPERANDS];
     for (int k = 0; k < WGT_MAX_BAD && row->bad[k].message; k++) {
         const wgt_bad *bad = &row->bad[k];
         for (int i = 0; i < row->n_in; i++) {
-            type[i].shape = shape_of(bad->shape[i] ? bad->shape[i] : row->in[i].shape, &l);
-            type[i].dtype =
-                bad->dtype[i] ? (wg_dtype)(bad->dtype[i] - 1) : dtype_of(&row->in[i], WG_F32);
+            type[i].shape = wgt_row_shape(bad->shape[i] ? bad->shape[i] : row->in[i].shape, &l);
+            type[i].dtype = bad->dtype[i] ? (wg_dtype)(bad->dtype[i] - 1)
+                                          : wgt_operand_dtype(&row->in[i], WG_F32);
         }
         expect_refused(row, bad->record ? bad->record : row->record, type, bad->status,
                        bad->message);
     }
     if (row->n_in == 0 || row->in[0].kind != WGT_FLOAT || row->takes_i32) return;
     for (int i = 0; i < row->n_in; i++) {
-        type[i].shape = shape_of(row->in[i].shape, &l);
-        type[i].dtype = row->in[i].kind == WGT_FLOAT ? WG_I32 : dtype_of(&row->in[i], WG_F32);
+        type[i].shape = wgt_row_shape(row->in[i].shape, &l);
+        type[i].dtype =
+            row->in[i].kind == WGT_FLOAT ? WG_I32 : wgt_operand_dtype(&row->in[i], WG_F32);
     }
     expect_refused(row, row->record, type, WG_EDTYPE, "i32");
 }
@@ -477,7 +289,7 @@ static void check_bad(void **state)
 static void check_poison(void **state)
 {
     const wgt_op_row *row = *state;
-    const lengths l = usual_lengths();
+    const wgt_lengths l = wgt_usual_lengths();
     for (int bad = 0; bad < row->n_in; bad++) {
         wg_tape *tape = NULL;
         wg_error err;
@@ -487,8 +299,8 @@ static void check_poison(void **state)
             char name[16];
             snprintf(name, sizeof name, "in%d", i);
             in[i] = i == bad ? wg_tape_fail(tape, WG_ELIMIT, "the first message")
-                             : wg_input(tape, name, dtype_of(&row->in[i], WG_F32),
-                                        shape_of(row->in[i].shape, &l));
+                             : wg_input(tape, name, wgt_operand_dtype(&row->in[i], WG_F32),
+                                        wgt_row_shape(row->in[i].shape, &l));
         }
         if (wg_var_ok(row->record(in)))
             fail_msg("%s: poison in operand %d is lost", row->name, bad);

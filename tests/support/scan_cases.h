@@ -4,7 +4,7 @@
 #ifndef WENGERT_TESTS_SCAN_CASES_H
 #define WENGERT_TESTS_SCAN_CASES_H
 
-#include "support.h"
+#include "tensors.h"
 
 #include <wengert/ops.h>
 #include <wengert/program.h>
@@ -40,10 +40,11 @@ int wgt_case_swap(wgt_given *g, wg_var *out);
 int wgt_case_swap_lengths(wgt_given *g, wg_var *out);
 int wgt_case_nested_both(wgt_given *g, wg_var *out);
 
-/* Leaves: [T,B,4] [B,4] [B,4] [4,4] [4] [B] */
-wg_shape wgt_leaf_shape(int i, int64_t t, int64_t b);
-/* f64, uniform in [-1, 1); freed by the caller. */
-wg_tensor *wgt_random_tensor(wg_dtype dtype, wg_shape shape, uint64_t seed);
+/* Random leaves: [T,B,4] [B,4] [B,4] [4,4] [4] [B], f64; freed with wgt_leaves_free. */
+void wgt_leaves_new(wg_tensor **leaf, int64_t t, int64_t b, uint64_t seed);
+/* Records them on g->tape as g->leaf. */
+void wgt_leaves_record(wgt_given *g, wg_tensor *const *leaf);
+void wgt_leaves_free(wg_tensor **leaf);
 
 /* The same as wg_scan by an ordinary C loop, at most WGT_CASE_STEPS steps. */
 wg_status wgt_scan_by_loop(wg_tape *tape, const wg_scan_def *d, wg_var *final, wg_var *y,
