@@ -46,12 +46,25 @@ wg_status bench_time(int steps, wg_status (*step)(void *user, wg_error *err), vo
 wg_status bench_time_short(int steps, wg_status (*step)(void *user, wg_error *err), void *user,
                            double *median, wg_error *err);
 
+/* Steps of several things in turn, so that a slow moment of the machine falls on all of them, after
+ * one step of each that is not counted; each round begins with another one. Medians in seconds, and
+ * the median of bench_peak_now() before the steps. */
+typedef struct bench_racer {
+    wg_status (*step)(void *user, wg_error *err);
+    void *user;
+    double seconds; /* result */
+    double *taken;  /* room for `steps` */
+} bench_racer;
+wg_status bench_race(int steps, int n, bench_racer *racer, double *peak_then, wg_error *err);
+
 /* ---- The machine (bench_machine.c) ---- */
 
 /* Multiply-adds in f32 of one core, in GFLOP/s, and GB/s that `threads` threads read from memory,
  * with the best instruction set. Calls two seconds apart measure again and give the best of the
  * process so far: a machine shared with others shows its limit in some moments only. */
 double bench_peak(void);
+/* The same within two milliseconds, as the machine is at this moment. */
+double bench_peak_now(void);
 double bench_bandwidth(int threads);
 /* GB/s of reading so many bytes over and over: from a cache where they fit. 0 without memory. */
 double bench_read_rate(int64_t bytes, int threads, int tries);

@@ -141,15 +141,25 @@ void bench_machine_brief(void)
     brief = true;
 }
 
+static double burst(peak_fn loop)
+{
+    double flops, start = bench_seconds();
+    sink = loop(1000000, &flops);
+    return flops / (bench_seconds() - start) * 1e-9;
+}
+
+double bench_peak_now(void)
+{
+    return burst(best_peak());
+}
+
 double bench_peak(void)
 {
     static double best, measured;
     if (best > 0 && bench_seconds() - measured < again) return best;
     peak_fn loop = best_peak();
     for (int try = 0; try < (brief ? 2 : 30); try++) {
-        double flops, start = bench_seconds();
-        sink = loop(1000000, &flops);
-        double rate = flops / (bench_seconds() - start) * 1e-9;
+        double rate = burst(loop);
         if (rate > best) best = rate;
     }
     measured = bench_seconds();

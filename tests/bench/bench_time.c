@@ -60,3 +60,24 @@ wg_status bench_time_short(int steps, wg_status (*step)(void *user, wg_error *er
     }
     return status;
 }
+
+wg_status bench_race(int steps, int n, bench_racer *racer, double *peak_then, wg_error *err)
+{
+    wg_status status = WG_OK;
+    double *peak = wg_malloc((size_t)steps * sizeof *peak);
+    if (!peak) return wg_error_set(err, WG_ENOMEM, "no memory for times");
+    for (int k = 0; k < n && !status; k++) status = racer[k].step(racer[k].user, err);
+    for (int i = 0; i < steps && !status; i++) {
+        peak[i] = bench_peak_now();
+        for (int k = 0; k < n && !status; k++) {
+            bench_racer *r = &racer[(i + k) % n];
+            double start = bench_seconds();
+            status = r->step(r->user, err);
+            r->taken[i] = bench_seconds() - start;
+        }
+    }
+    for (int k = 0; k < n && !status; k++) racer[k].seconds = bench_median(racer[k].taken, steps);
+    if (!status) *peak_then = bench_median(peak, steps);
+    wg_free(peak);
+    return status;
+}

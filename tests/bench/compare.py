@@ -6,8 +6,9 @@
                [--races lstm,gru,rnn,peephole,seq2seq,...] [--rounds N] [--json FILE]
 
 The peers are torch_lm.py and torch_seq2seq.py of --peers; each figure is the median of its own
-steps, and the programs take turns for --rounds rounds, of which the median is taken again, so that a
-slow moment of the machine does not fall on one of them alone. All of them are pinned to the same
+steps. Our cells and the step by hand take a step each in turn within one process, and the programs take
+turns for --rounds rounds, of which the median is taken again, so that a slow moment of the machine does
+not fall on one of them alone. All of them are pinned to the same
 cores with taskset (cores 0..threads-1, or --cores). --python picks PyTorch's interpreter, so that a
 newer one in a virtual environment is raced as well. Where a peer cannot be had that is said, and its
 column stays empty. Two cores: PyTorch's scripts run with the setting that their own text names as the
@@ -141,10 +142,10 @@ def race(options, figures, torch):
     cells = [r for r in options.races if not r.startswith("seq2seq") and r != "decode"]
     for _ in range(options.rounds):
         for config in options.configs if cells else []:
-            figures.add("hand", run(options, ours + ["hand", "--config", config] + common))
-            for cell in cells:
-                figures.add("wengert", run(options, ours + ["train", "--config", config, "--cell",
-                                                            cell] + common))
+            lines = run(options, ours + ["train", "--config", config, "--cell",
+                                         ",".join(cells + ["hand"])] + common) or []
+            figures.add("hand", [line for line in lines if "hand-fused" in line["peer"]])
+            figures.add("wengert", [line for line in lines if "hand-fused" not in line["peer"]])
         if "seq2seq" in options.races:
             figures.add("wengert", run(options, ours + ["seq2seq"] + common))
         if "seq2seq-lengths" in options.races:

@@ -53,6 +53,7 @@ cells="lstm gru rnn lstmp peephole layernorm-lstm separate-gates"
 for cell in $cells; do
     prints 1 "$step" train --tiny --cell "$cell" --steps 2
 done
+prints 3 "$step peak_gflops_then share_of_peak_then" train --tiny --cell lstm,hand,separate-gates --steps 3
 prints 1 "$step products compile_ms" train --config tiny --compiled --threads 2
 prints 1 "$step products_by" hand --tiny --threads 2
 prints 1 "ms target_tokens_per_s" seq2seq --tiny --steps 2
@@ -77,6 +78,9 @@ refuses "does not take '--cell'" hand --cell gru
 refuses "missing after" train --config
 refuses "no configuration" train --config huge
 refuses "no cell is named 'huge'" train --tiny --cell huge
+refuses "no cell is named 'huge'" train --tiny --cell lstm,hand,huge
+refuses "no list of 1 to 16 cells" train --tiny --cell lstm,
+refuses "no list of 1 to 16 cells" train --tiny --cell ,lstm
 if grep -qw avx512_bf16 /proc/cpuinfo 2>/dev/null; then
     echo "bf16: this CPU may have it, so that no refusal is checked"
 else
