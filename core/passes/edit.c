@@ -10,6 +10,25 @@ int32_t wg__slot_of(const int32_t *list, int32_t n, int32_t v)
     return -1;
 }
 
+bool wg__rank2(const wg__graph *g, int32_t v)
+{
+    return g->values[v].type.shape.rank == 2;
+}
+
+wg_shape wg__stacked_shape(wg_shape s, int64_t steps)
+{
+    memmove(s.dim + 1, s.dim, (WG_MAX_AXES - 1) * sizeof s.dim[0]);
+    s.dim[0] = steps;
+    s.rank++;
+    return s;
+}
+
+bool wg__stackable(const wg__graph *b, int32_t v, int64_t steps)
+{
+    wg_shape s = wg__stacked_shape(b->values[v].type.shape, steps);
+    return wg_shape_count(&s) >= 0;
+}
+
 int32_t *wg__count_uses(const wg__graph *g)
 {
     int32_t *uses = wg_calloc((size_t)g->n_values + 1, sizeof *uses);
@@ -41,6 +60,36 @@ uint8_t *wg__invariant(const wg__graph *b)
     return inv;
 }
 
+static wg_view row_major(const wg_type *t)
+{
+    wg_view v;
+    memset(&v, 0, sizeof v);
+    v.dtype = t->dtype;
+    v.shape = t->shape;
+    int64_t run = 1;
+    for (int i = t->shape.rank - 1; i >= 0; i--) {
+        v.stride[i] = run;
+        run *= t->shape.dim[i];
+    }
+    return v;
+}
+
+int32_t wg__reshaped(const wg__graph *g, int32_t v)
+{
+    for (;;) {
+        const wg__gnode *n = &g->nodes[g->values[v].node];
+        if (!(n->op->traits & WG_OP_VIEW) || n->n_in != 1 || n->n_out != 1 || g->values[v].watch)
+            return v;
+        const wg_type *from = &g->values[n->in[0]].type, *to = &g->values[v].type;
+        if (wg_shape_count(&from->shape) != wg_shape_count(&to->shape)) return v;
+        wg_view in = row_major(from), like = row_major(to), out;
+        if (!n->op->view(&in, &like, n->attr, &out) || out.data) return v;
+        for (int i = 0; i < to->shape.rank; i++)
+            if (to->shape.dim[i] != 1 && out.stride[i] != like.stride[i]) return v;
+        v = n->in[0];
+    }
+}
+
 bool wg__is_slice(const wg__graph *g, int32_t v, int32_t *of, wg__slice_attr *what)
 {
     const wg__gnode *n = &g->nodes[g->values[v].node];
@@ -54,16 +103,7 @@ bool wg__is_slice(const wg__graph *g, int32_t v, int32_t *of, wg__slice_attr *wh
         axis = i;
     }
     if (axis < 0 || wg_shape_count(&to->shape) <= 0) return false;
-    wg_view in, like, out;
-    memset(&in, 0, sizeof in);
-    in.dtype = from->dtype;
-    in.shape = from->shape;
-    int64_t run = 1;
-    for (int i = rank - 1; i >= 0; i--) {
-        in.stride[i] = run;
-        run *= from->shape.dim[i];
-    }
-    like = in;
+    wg_view in = row_major(from), like = in, out;
     like.shape = to->shape;
     like.data = (void *)(intptr_t)(v - n->first_out);
     if (!n->op->view(&in, &like, n->attr, &out)) return false;
@@ -121,6 +161,19 @@ int32_t wg__add_product(wg__graph *g, const wg__gnode *like, int32_t a, int32_t 
     if (!n) return -1;
     n->scope = scope;
     return n->first_out;
+}
+
+int32_t wg__add_view(wg__graph *g, int32_t v, wg_shape shape)
+{
+    wg_type t = {g->values[v].type.dtype, shape};
+    wg__gnode *n = wg__graph_add(g, &wg__op_view_as, &v, 1, &shape, sizeof shape, &t, 1);
+    return n ? n->first_out : -1;
+}
+
+int32_t wg__add_rows_view(wg__graph *g, int32_t v)
+{
+    const wg_shape *s = &g->values[v].type.shape;
+    return wg__add_view(g, v, WG_SHAPE(s->dim[0] * s->dim[1], s->dim[2]));
 }
 
 int32_t wg__add_sum(wg__graph *g, int32_t a, int32_t b, const char *scope)

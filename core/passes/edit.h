@@ -7,6 +7,11 @@
 
 /* Place of v in list, or -1. */
 int32_t wg__slot_of(const int32_t *list, int32_t n, int32_t v);
+bool wg__rank2(const wg__graph *g, int32_t v);
+/* s with an axis of `steps` before the others. */
+wg_shape wg__stacked_shape(wg_shape s, int64_t steps);
+/* Can steps of value v lie in one buffer? A scan may have more of them than memory has bytes. */
+bool wg__stackable(const wg__graph *b, int32_t v, int64_t steps);
 /* How often each value is read: by live nodes and by the graph's outputs. Freed with wg_free; NULL
  * on out of memory. */
 int32_t *wg__count_uses(const wg__graph *g);
@@ -14,12 +19,19 @@ int32_t *wg__count_uses(const wg__graph *g);
  * numbers alone, 0 = changes. Freed with wg_free; NULL on out of memory. */
 uint8_t *wg__invariant(const wg__graph *body);
 
+/* What v is a reshaping of: views of the same elements in the same order are looked through, but
+ * for watched ones. */
+int32_t wg__reshaped(const wg__graph *g, int32_t v);
 /* Is v a view of one run of another value along one axis (a slice, or a piece of a split)? Says of
  * which. Told from the view rule alone. */
 bool wg__is_slice(const wg__graph *g, int32_t v, int32_t *of, wg__slice_attr *what);
 /* v[start : start + length] along axis; v itself when that is all, an operand of the join v when
  * that is what is there. -1 = out of memory. */
 int32_t wg__add_slice(wg__graph *g, int32_t v, int64_t axis, int64_t start, int64_t length);
+/* v in another shape of as many elements. -1 = out of memory. */
+int32_t wg__add_view(wg__graph *g, int32_t v, wg_shape shape);
+/* [T,B,K] seen as [T B,K]. */
+int32_t wg__add_rows_view(wg__graph *g, int32_t v);
 /* The values side by side along axis. -1 = out of memory. */
 int32_t wg__add_join(wg__graph *g, const int32_t *v, int32_t n, int64_t axis);
 /* op(a) op(b) of two matrices, an op like that of node `like`. -1 = out of memory. */

@@ -25,19 +25,21 @@ typedef float vec_unaligned __attribute__((vector_size(VECTOR), aligned(4), may_
 
 /* ---- rows of b weighted and added ---- */
 
-enum { ROWS = 6 }; /* of c at once, two vectors each: 12 sums of 16 registers */
+/* Rows of c at once, two vectors each: 12 sums of 16 registers. One row takes more vectors, so that
+ * b is read in longer runs: it comes from memory then. */
+enum { ROWS = 6, WIDE = 8 };
 
 /* `rows` x `vectors` vectors of c; both are constants where this is called. */
 INLINE void rows_tile(const int rows, const int vectors, const wg__small_product *p, int64_t i,
                       int64_t j)
 {
-    vec sum[ROWS][2];
+    vec sum[ROWS][WIDE];
     const float *a = p->a + i * p->a_row, *b = p->b + j;
     UNROLL
     for (int r = 0; r < rows; r++) UNROLL
     for (int v = 0; v < vectors; v++) sum[r][v] = (vec){0};
     for (int64_t q = 0; q < p->k; q++) {
-        vec right[2];
+        vec right[WIDE];
         UNROLL
         for (int v = 0; v < vectors; v++)
             right[v] = *(const vec_unaligned *)(b + q * p->ldb + v * LANES);
@@ -74,6 +76,8 @@ static void rows(const wg__small_product *p)
     for (int64_t t = 0, i = 0; t < tiles; t++) {
         int count = (int)(least + (t < more));
         int64_t j = 0;
+        for (; count == 1 && j + WIDE * LANES <= p->n; j += WIDE * LANES)
+            rows_tile(1, WIDE, p, i, j);
         for (; j + 2 * LANES <= p->n; j += 2 * LANES) rows_of(2, count, p, i, j);
         if (j + LANES <= p->n) {
             rows_of(1, count, p, i, j);
