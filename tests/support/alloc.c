@@ -80,3 +80,15 @@ void wgt_alloc_restore(void)
 {
     assert_int_equal(wg_set_allocator(NULL), WG_OK);
 }
+
+bool wgt_alloc_ran_out(wg_status status)
+{
+    bool reached = wgt_alloc_count() >= state.at;
+    size_t live = wgt_alloc_live();
+    wgt_alloc_restore();
+    if (live) fail_msg("allocation %zu: %zu blocks are left", state.at, live);
+    if (status != (reached ? WG_ENOMEM : WG_OK))
+        fail_msg("allocation %zu%s: %s", state.at, reached ? "" : ", never made",
+                 wg_status_name(status));
+    return reached;
+}
