@@ -229,5 +229,5 @@ int main(void)
         cmocka_unit_test(test_verify),  cmocka_unit_test(test_formats),
         cmocka_unit_test(test_types),   cmocka_unit_test(test_pytorch),
     };
-    return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_translate, tear_down_tool);
 }

@@ -1,42 +1,19 @@
 /* `wengert gradcheck` as a program: exit statuses, what is found wrong and named, what is not
  * checked and said so, and the comparison with another program's numbers. */
-#include "support.h"
+#include "tool_test.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <wengert/npz.h>
 
-static char tool[4096], dir[256], text[1 << 17];
-
-static int setup(void **state)
-{
-    (void)state;
-    const char *bin = getenv("WENGERT_BIN");
-    snprintf(tool, sizeof tool, "%s/wengert", bin ? bin : WGT_BUILD_DIR "/bin");
-    return access(tool, X_OK) == 0 && wgt_temp_dir(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    wgt_remove_tree(dir);
-    return 0;
-}
+static char text[1 << 17];
 
 /* Runs the tool with both streams into `text`; returns the exit status. */
 static int run(const char *words)
 {
-    char command[12000];
-    snprintf(command, sizeof command, "'%s' gradcheck %s 2>&1", tool, words);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    text[fread(text, 1, sizeof text - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    return status >= 0 && (status & 0x7f) == 0 ? status >> 8 & 0xff : -1;
+    char command[11000];
+    snprintf(command, sizeof command, "'%s' gradcheck %s", tool, words);
+    return shell_into(text, sizeof text, command);
 }
 
 static void expect(const char *wanted)
@@ -239,11 +216,11 @@ enum { T = 3, B = 2, X = 4, H = 3 };
 static wg_tensor *filled(wg_npz_writer *w, const char *name, wg_shape shape, double phase)
 {
     wg_tensor *t;
-    wg_error err;
-    WGT_OK(wg_tensor_new(WG_F64, shape, &t, &err), &err);
+    wg_error why;
+    WGT_OK(wg_tensor_new(WG_F64, shape, &t, &why), &why);
     for (int64_t i = 0; i < wg_tensor_count(t); i++)
         wg_tensor_set(t, i, sin(phase + 1.7 * (double)i));
-    WGT_OK(wg_npz_add_tensor(w, name, t, &err), &err);
+    WGT_OK(wg_npz_add_tensor(w, name, t, &why), &why);
     return t;
 }
 
@@ -251,12 +228,12 @@ static wg_tensor *filled(wg_npz_writer *w, const char *name, wg_shape shape, dou
 static void write_reference(const char *path, double off, bool with_bias, const char *y_name)
 {
     wg_npz_writer *w;
-    wg_error err;
-    WGT_OK(wg_npz_create(path, NULL, &w, &err), &err);
+    wg_error why;
+    WGT_OK(wg_npz_create(path, NULL, &w, &why), &why);
     wg_tensor *x = filled(w, "x", WG_SHAPE(T, B, X), 0), *h0 = filled(w, "h0", WG_SHAPE(B, H), 1);
     wg_tensor *wx = filled(w, "Wx", WG_SHAPE(X, H), 2), *wh = filled(w, "Wh", WG_SHAPE(H, H), 3);
     wg_tensor *bias = filled(w, with_bias ? "b" : "bias", WG_SHAPE(H), 4), *y;
-    WGT_OK(wg_tensor_new(WG_F64, WG_SHAPE(T, B, H), &y, &err), &err);
+    WGT_OK(wg_tensor_new(WG_F64, WG_SHAPE(T, B, H), &y, &why), &why);
     for (int b = 0; b < B; b++) {
         double h[H], next[H];
         for (int j = 0; j < H; j++) h[j] = wg_tensor_get(h0, b * H + j);
@@ -273,8 +250,8 @@ static void write_reference(const char *path, double off, bool with_bias, const 
         }
     }
     wg_tensor_set(y, 5, wg_tensor_get(y, 5) + off);
-    WGT_OK(wg_npz_add_tensor(w, y_name, y, &err), &err);
-    WGT_OK(wg_npz_finish(w, &err), &err);
+    WGT_OK(wg_npz_add_tensor(w, y_name, y, &why), &why);
+    WGT_OK(wg_npz_finish(w, &why), &why);
     wg_tensor *all[] = {x, h0, wx, wh, bias, y};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) wg_tensor_free(all[i]);
 }
@@ -316,5 +293,5 @@ int main(void)
         cmocka_unit_test(test_finds_what_is_wrong),
         cmocka_unit_test(test_reference),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, set_up_tool, tear_down_tool);
 }

@@ -217,5 +217,5 @@ int main(void)
         cmocka_unit_test(test_killed_anywhere),
         cmocka_unit_test(test_small_disk),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up, tear_down_tool);
 }

@@ -1,47 +1,14 @@
 /* `wengert new cell`: what it writes, what it refuses, and that the lines it prints lead from there
  * to a plugin that passes its gradient check, against this build tree. */
-#include "support.h"
+#include "tool_test.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char tool[4096], dir[256], text[1 << 16];
-
-static int setup(void **state)
-{
-    (void)state;
-    const char *bin = getenv("WENGERT_BIN");
-    snprintf(tool, sizeof tool, "%s/wengert", bin ? bin : WGT_BUILD_DIR "/bin");
-    return access(tool, X_OK) == 0 && wgt_temp_dir(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    wgt_remove_tree(dir);
-    return 0;
-}
-
-/* Runs a shell command with both streams into `text`; returns the exit status. */
-static int shell(const char *command)
-{
-    char all[12000];
-    snprintf(all, sizeof all, "{ %s\n} 2>&1", command);
-    FILE *pipe = popen(all, "r");
-    assert_non_null(pipe);
-    text[fread(text, 1, sizeof text - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    return status >= 0 && (status & 0x7f) == 0 ? status >> 8 & 0xff : -1;
-}
+static char text[1 << 16];
 
 static int new_cell(const char *words)
 {
     char command[8192];
     snprintf(command, sizeof command, "'%s' new cell %s", tool, words);
-    return shell(command);
+    return shell_into(text, sizeof text, command);
 }
 
 static void expect(const char *wanted)
@@ -75,7 +42,7 @@ static void test_refuses(void **state)
     assert_int_equal(new_cell(""), 2);
     expect("missing operand NAME");
     snprintf(words, sizeof words, "ls -A '%s'", dir);
-    assert_int_equal(shell(words), 0);
+    assert_int_equal(shell_into(text, sizeof text, words), 0);
     assert_string_equal(text, ""); /* nothing was written on the way */
 }
 
@@ -93,7 +60,7 @@ static void test_never_overwrites(void **state)
     assert_int_equal(new_cell(words), 2);
     expect("exists already; nothing was written");
     snprintf(words, sizeof words, "cat '%s'", path);
-    assert_int_equal(shell(words), 0);
+    assert_int_equal(shell_into(text, sizeof text, words), 0);
     assert_string_equal(text, "edited\n");
     unlink(path);
     /* A link that dangles is not followed. */
@@ -115,7 +82,7 @@ static void printed(const char *heading, char *line, size_t size)
 
 static void must(const char *command)
 {
-    if (shell(command) != 0) fail_msg("%s\n%s", command, text);
+    if (shell_into(text, sizeof text, command) != 0) fail_msg("%s\n%s", command, text);
 }
 
 /* From nothing to a cell that is built with the line that is printed (with warnings as errors on
@@ -124,7 +91,7 @@ static void must(const char *command)
 static void test_from_nothing_to_training(void **state)
 {
     (void)state;
-    if (shell("command -v pkg-config && command -v cc") != 0) skip();
+    if (shell_into(text, sizeof text, "command -v pkg-config && command -v cc") != 0) skip();
     char words[512], build[8192], check[8192], command[9000];
     snprintf(words, sizeof words, "my_cell --out '%s'", dir);
     assert_int_equal(new_cell(words), 0);
@@ -170,7 +137,7 @@ static void test_from_nothing_to_training(void **state)
     if (!(last < first)) fail_msg("the loss does not fall:\n%s", text);
     snprintf(command, sizeof command,
              "cd '%s' && head -n 2 train.en | '%s' translate run --model model", dir, tool);
-    assert_int_equal(shell(command), 2);
+    assert_int_equal(shell_into(text, sizeof text, command), 2);
     expect("needs the cell 'again'");
     expect("--plugin");
     snprintf(command, sizeof command,
@@ -186,7 +153,7 @@ static void test_from_nothing_to_training(void **state)
 static void test_mistake(void **state)
 {
     (void)state;
-    if (shell("command -v pkg-config && command -v cc") != 0) skip();
+    if (shell_into(text, sizeof text, "command -v pkg-config && command -v cc") != 0) skip();
     char words[512], build[8192], check[8192], command[9000];
     snprintf(words, sizeof words, "wrong --out '%s'", dir);
     assert_int_equal(new_cell(words), 0);
@@ -198,14 +165,14 @@ static void test_mistake(void **state)
              dir);
     must(command);
     must(build);
-    assert_int_equal(shell(check), 2);
+    assert_int_equal(shell_into(text, sizeof text, check), 2);
     expect("inner sizes differ");
     expect("wrong.c:");
     snprintf(command, sizeof command, "sed -i 's/wg_p(s, \"Uc\")/wg_p(s, \"Ux\")/' '%s/wrong.c'",
              dir);
     must(command);
     must(build);
-    assert_int_equal(shell(check), 2);
+    assert_int_equal(shell_into(text, sizeof text, check), 2);
     expect("has no parameter 'Ux'; did you mean 'U");
 }
 
@@ -217,5 +184,5 @@ int main(void)
         cmocka_unit_test(test_from_nothing_to_training),
         cmocka_unit_test(test_mistake),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, set_up_tool, tear_down_tool);
 }

@@ -283,5 +283,5 @@ static void test_power_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_power_cut)};
-    return cmocka_run_group_tests(tests, set_up_in_memory, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_in_memory, tear_down_tool);
 }

@@ -194,5 +194,5 @@ int main(void)
         cmocka_unit_test(test_other_rules), cmocka_unit_test(test_stream),
         cmocka_unit_test(test_end_stays),   cmocka_unit_test(test_older_file),
     };
-    return cmocka_run_group_tests(tests, set_up_in_memory, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_in_memory, tear_down_tool);
 }

@@ -181,5 +181,5 @@ int main(void)
         cmocka_unit_test(test_lost_lines),          cmocka_unit_test(test_one_at_a_time),
         cmocka_unit_test(test_bad_places),
     };
-    return cmocka_run_group_tests(tests, set_up_in_memory, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_in_memory, tear_down_tool);
 }

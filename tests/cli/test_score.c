@@ -1,32 +1,11 @@
 /* wengert score bleu as its users meet it: what it prints, plain and gzipped texts, several
  * references, and what it says about input that cannot be scored. */
-#include "support.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tool_test.h"
 
 #include <cjson/cJSON.h>
 #include <zlib.h>
 
 #include <wengert/version.h>
-
-static char tool[4096], dir[3072];
-static char out[1 << 14], err[1 << 14];
-
-static void write_text(const char *name, const char *text)
-{
-    char path[4096];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void write_gzip(const char *name, const char *text)
 {
@@ -40,60 +19,30 @@ static void write_gzip(const char *name, const char *text)
     assert_int_equal(gzclose(file), Z_OK);
 }
 
-static void read_back(const char *name, char *buf, size_t size)
-{
-    char path[4096];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    file = fopen(path, "rb");
-    assert_non_null(file);
-    buf[fread(buf, 1, size - 1, file)] = '\0';
-    fclose(file);
-}
-
 /* The first n bytes of a file. */
 static void cut_file(const char *from, const char *to, size_t n)
 {
-    char path[4096], bytes[256];
-    FILE *file;
-
-    assert_true(n <= sizeof bytes);
-    snprintf(path, sizeof path, "%s/%s", dir, from);
-    file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fread(bytes, 1, n, file), n);
-    fclose(file);
-    snprintf(path, sizeof path, "%s/%s", dir, to);
-    file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
+    size_t size;
+    char *bytes = slurp(from, &size);
+    assert_non_null(bytes);
+    assert_true(n <= size);
+    write_bytes(to, bytes, n);
+    free(bytes);
 }
 
 /* Runs "wengert score bleu ARGUMENTS" in the directory of the texts; returns the exit status. */
 static int score(const char *arguments)
 {
-    char command[9000];
-    int status;
-
-    snprintf(command, sizeof command, "cd '%s' && '%s' score bleu %s > out.txt 2> err.txt", dir,
-             tool, arguments);
-    status = system(command);
-    assert_true(WIFEXITED(status));
-    read_back("out.txt", out, sizeof out);
-    read_back("err.txt", err, sizeof err);
-    return WEXITSTATUS(status);
+    char command[8000];
+    snprintf(command, sizeof command, "$T score bleu %s", arguments);
+    return shell(command);
 }
 
 static int set_up(void **state)
 {
     static const char ref[] = "The cat sat on the mat.\nIt costs 1,000.5 dollars.\n\n";
-    const char *bin = getenv("WENGERT_BIN");
-
-    (void)state;
-    snprintf(tool, sizeof tool, "%s/wengert", bin && *bin ? bin : WGT_BUILD_DIR "/bin");
-    if (!wgt_temp_dir(dir)) return -1;
+    int status = set_up_tool(state);
+    if (status) return status;
     write_text("ref", ref);
     write_gzip("ref.gz", ref);
     cut_file("ref.gz", "cut.gz", 30);
@@ -103,13 +52,6 @@ static int set_up(void **state)
     write_text("short", "one\ntwo");
     write_text("none", "");
     write_text("bad", "fine\nbro\xFFken\n\n");
-    return access(tool, X_OK);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    wgt_remove_tree(dir);
     return 0;
 }
 
@@ -193,5 +135,5 @@ int main(void)
         cmocka_unit_test(test_refused),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, tear_down_tool);
 }

@@ -338,5 +338,5 @@ int main(void)
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_models),
     };
-    return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_translate, tear_down_tool);
 }

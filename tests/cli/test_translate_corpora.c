@@ -174,5 +174,5 @@ int main(void)
         cmocka_unit_test(test_stream_killed), cmocka_unit_test(test_strategies),
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_stream_needs_the_same),
     };
-    return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_translate, tear_down_tool);
 }

@@ -366,5 +366,5 @@ int main(void)
         cmocka_unit_test(test_run_input),
         cmocka_unit_test(test_full_disk),
     };
-    return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_translate, tear_down_tool);
 }

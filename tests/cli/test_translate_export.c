@@ -210,5 +210,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_raw_lines),
                                        cmocka_unit_test(test_example), cmocka_unit_test(test_card),
                                        cmocka_unit_test(test_file), cmocka_unit_test(test_refused)};
-    return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_translate, tear_down_tool);
 }

@@ -113,5 +113,5 @@ int main(void)
         cmocka_unit_test(test_translates_in_form_c),
         cmocka_unit_test(test_with_the_others),
     };
-    return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_translate, tear_down_tool);
 }

@@ -96,5 +96,5 @@ int main(void)
         cmocka_unit_test(test_filters), cmocka_unit_test(test_learns),
         cmocka_unit_test(test_resumes), cmocka_unit_test(test_stream),
         cmocka_unit_test(test_options)};
-    return cmocka_run_group_tests(tests, set_up_translate, tear_down_translate);
+    return cmocka_run_group_tests(tests, set_up_translate, tear_down_tool);
 }
