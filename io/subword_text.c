@@ -12,6 +12,7 @@
 #include <wengert/textfile.h>
 
 #include "buffer.h"
+#include "escape.h"
 #include "fileerror.h"
 #include "subword_private.h"
 #include "utf8.h"
@@ -23,23 +24,14 @@ static const char end_mark[] = "</w>";
 
 /* ---- writing ---- */
 
-/* Backslashes, blanks and control characters are escaped; so is the '<' of text that spells the
- * mark at its end. */
+/* The '<' of text that spells the mark at its end is escaped. */
 static void write_symbol(wg__buf *out, const wg_subwords *s, int32_t number)
 {
     size_t n;
     bool end;
     const char *text = wg__subwords_text(s, number, &n, &end);
     bool spells = n >= END_SIZE && memcmp(text + n - END_SIZE, end_mark, END_SIZE) == 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '\\')
-            wg__buf_text(out, "\\\\");
-        else if (c <= 0x20 || c == 0x7f || (spells && i == n - END_SIZE))
-            wg__buf_printf(out, "\\x%02x", c);
-        else
-            wg__buf_add(out, &text[i], 1);
-    }
+    for (size_t i = 0; i < n; i++) wg__escape_byte(out, text[i], spells && i == n - END_SIZE);
     if (end) wg__buf_text(out, end_mark);
 }
 
@@ -106,9 +98,11 @@ static wg_status malformed(const parser *p, const char *what, wg_error *err)
     return wg_error_set(err, WG_EFORMAT, "%s:%zu: %s", p->name, p->number, what);
 }
 
-static int hex_digit(char c)
+/* A byte as it stands in files whose words hold no escapes. */
+static bool plain_byte(char c, char *byte)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    *byte = c;
+    return (unsigned char)c > 0x20 && c != 0x7f;
 }
 
 /* Undoes write_symbol, into p->text; only what it makes is accepted. */
@@ -118,20 +112,10 @@ static bool read_symbol(parser *p, const char *text, size_t length, bool *end)
     *end = length > END_SIZE && memcmp(text + length - END_SIZE, end_mark, END_SIZE) == 0;
     if (*end) length -= END_SIZE;
     for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte <= 0x20 || byte == 0x7f) return false;
-        if (byte == '\\' && !p->foreign) {
-            if (i + 1 < length && text[i + 1] == '\\') {
-                i++;
-            } else {
-                if (length - i < 4 || text[i + 1] != 'x') return false;
-                int high = hex_digit(text[i + 2]), low = hex_digit(text[i + 3]);
-                if (high < 0 || low < 0) return false;
-                byte = (unsigned char)(high * 16 + low);
-                if (byte == 0 || (byte > 0x20 && byte != 0x7f && byte != '<')) return false;
-                i += 3;
-            }
-        }
+        char byte;
+        if (p->foreign ? !plain_byte(text[i], &byte)
+                       : !wg__unescape_byte(text, length, &i, end_mark[0], &byte))
+            return false;
         wg__buf_add(&p->text, &byte, 1);
     }
     return p->text.size > 0 && wg__utf8_valid(p->text.data, p->text.size) == p->text.size;

@@ -11,23 +11,11 @@
 #include <wengert/textfile.h>
 
 #include "buffer.h"
+#include "escape.h"
 #include "fileerror.h"
 #include "utf8.h"
 
 static const char magic[] = "wengert-vocabulary 1 ";
-
-static void write_word(wg__buf *out, const char *word)
-{
-    for (const char *c = word; *c; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte == '\\')
-            wg__buf_text(out, "\\\\");
-        else if (byte <= 0x20 || byte == 0x7f)
-            wg__buf_printf(out, "\\x%02x", byte);
-        else
-            wg__buf_add(out, c, 1);
-    }
-}
 
 wg_status wg_vocab_write(const wg_vocab *v, char **text, size_t *length, wg_error *err)
 {
@@ -36,37 +24,20 @@ wg_status wg_vocab_write(const wg_vocab *v, char **text, size_t *length, wg_erro
     int32_t n = wg_vocab_size(v);
     wg__buf_printf(&out, "%s%" PRId32 "\n", magic, n);
     for (int32_t id = 0; id < n; id++) {
-        write_word(&out, wg_vocab_word(v, id));
+        for (const char *c = wg_vocab_word(v, id); *c; c++) wg__escape_byte(&out, *c, false);
         wg__buf_printf(&out, "\t%" PRIu64 "\n", wg_vocab_count(v, id));
     }
     *text = wg__buf_take(&out, length);
     return *text ? WG_OK : wg_error_set(err, WG_ENOMEM, "vocabulary: out of memory");
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Undoes write_word; only what write_word makes is accepted. */
+/* Only what wg_vocab_write makes is accepted. */
 static bool read_word(wg__buf *out, const char *text, size_t length)
 {
     out->size = 0;
     for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte <= 0x20 || byte == 0x7f) return false;
-        if (byte == '\\') {
-            if (i + 1 < length && text[i + 1] == '\\') {
-                i++;
-            } else {
-                if (length - i < 4 || text[i + 1] != 'x') return false;
-                int high = hex_digit(text[i + 2]), low = hex_digit(text[i + 3]);
-                if (high < 0 || low < 0) return false;
-                byte = (unsigned char)(high * 16 + low);
-                if (byte == 0 || (byte > 0x20 && byte != 0x7f)) return false;
-                i += 3;
-            }
-        }
+        char byte;
+        if (!wg__unescape_byte(text, length, &i, 0, &byte)) return false;
         wg__buf_add(out, &byte, 1);
     }
     return out->size > 0;
