@@ -139,6 +139,9 @@ bool cli_colour(FILE *stream);
 /* Columns of the terminal on stderr; 80 when unknown. */
 int cli_columns(void);
 
+/* Seconds on a clock that only runs forwards. */
+double cli_now(void);
+
 /* One line on stderr that is rewritten in place: on a terminal only, at most ten times a second,
  * never under --quiet. Elsewhere cli_progress_show writes an ordinary line once a minute, so that a
  * log file shows that the run is alive. Lives on the stack; nothing to free. */

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <utf8proc.h>
 
-static double now(void)
+double cli_now(void)
 {
     struct timespec t;
     if (clock_gettime(CLOCK_MONOTONIC, &t) != 0) return 0;
@@ -21,12 +21,12 @@ void cli_progress_start(cli_progress *p, const cli_args *args)
     p->terminal = cli_progress_terminal();
     p->every = p->terminal ? 0.1 : 60;
     /* The first line is due at once on a terminal, in a log file after the first minute. */
-    p->last = p->terminal ? -1e9 : now();
+    p->last = p->terminal ? -1e9 : cli_now();
 }
 
 bool cli_progress_due(const cli_progress *p)
 {
-    return !p->quiet && now() - p->last >= p->every;
+    return !p->quiet && cli_now() - p->last >= p->every;
 }
 
 static void wipe(cli_progress *p)
@@ -74,7 +74,7 @@ void cli_progress_show(cli_progress *p, const char *fmt, ...)
     char *text = format(fmt, list);
     va_end(list);
     if (!text) return;
-    p->last = now();
+    p->last = cli_now();
     if (p->terminal) {
         cut(text, cli_columns());
         fprintf(stderr, "\r%s\x1b[K", text);

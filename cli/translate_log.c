@@ -24,7 +24,7 @@ static double per(double sum, double count)
 
 static double seconds_in_all(const translate_training *t)
 {
-    return t->at.seconds + translate_now() - t->started;
+    return t->at.seconds + cli_now() - t->started;
 }
 
 static void put_json(translate_training *t, const char *key, const char *member)
@@ -148,7 +148,7 @@ static double time_left(const translate_training *t, double share)
     double left = whole * (epochs - share) + epochs * t->valid_seconds;
     double limit = 60 * cli_float(t->args, "time-limit");
     if (limit > 0) {
-        double until = limit - (translate_now() - t->started);
+        double until = limit - (cli_now() - t->started);
         if (until < left || share == 0) left = until;
     }
     return left > 0 ? left : 0;

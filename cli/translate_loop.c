@@ -27,10 +27,10 @@ static int update(translate_training *t, const wg_batch *b)
     wg_error err = {0};
     wg_trainer_result r = {0};
     const wg_trainer_batch batch = translate_batch(b);
-    double begin = translate_now();
+    double begin = cli_now();
     if (wg_trainer_step(t->trainer, &batch, wg_schedule_rate(&t->schedule), &r, &err))
         return cli_fail(&err);
-    double seconds = translate_now() - begin;
+    double seconds = cli_now() - begin;
     wg_schedule_step(&t->schedule);
     t->at.updates++;
     t->at.skipped_in_a_row = r.finite ? 0 : t->at.skipped_in_a_row + 1;
@@ -114,7 +114,7 @@ static bool out_of_time(const translate_training *t)
     if (valid <= 0 && t->at.epoch.words > 0) /* none yet: about what training on it would take */
         valid = t->at.epoch.seconds / t->at.epoch.words *
                 (double)(t->data.pairs[TRANSLATE_VALID]->start[1][t->data.n[1]] + t->data.n[1]);
-    return translate_now() - t->started + 1.2 * valid + t->save_seconds + 0.3 >= limit;
+    return cli_now() - t->started + 1.2 * valid + t->save_seconds + 0.3 >= limit;
 }
 
 static int step(translate_training *t, ending *end)
@@ -129,7 +129,7 @@ static int step(translate_training *t, ending *end)
     translate_show(t);
     if (t->at.updates % cli_int(t->args, "log-every") == 0) status = translate_log_report(t);
     double every = 60 * cli_float(t->args, "save-every");
-    if (status == CLI_FINE && every > 0 && translate_now() - t->saved >= every)
+    if (status == CLI_FINE && every > 0 && cli_now() - t->saved >= every)
         status = translate_save_last(t);
     if (status == CLI_FINE) status = translate_save_poll(t);
     if (out_of_time(t)) *end = TIME;
@@ -147,8 +147,8 @@ static int finish(translate_training *t, ending end)
         status = check_in(t, epoch, false, &score);
         if (status == cli_interrupted()) status = CLI_FINE;
     }
-    t->at.seconds += translate_now() - t->started;
-    t->started = translate_now();
+    t->at.seconds += cli_now() - t->started;
+    t->started = cli_now();
     /* Without a validation so far, the model as it is is the best there is. */
     if (status == CLI_FINE && t->at.best_epoch == 0) status = translate_save_model(t, NULL);
     if (status == CLI_FINE) status = translate_save_finish(t);

@@ -58,7 +58,7 @@ wg_status translate_put_progress(translate_training *t, wg_state *state, wg_erro
     int64_t log = wg_jsonlog_tell(t->log);
     t->at.log_bytes = log > 0 ? log : 0;
     translate_progress now = t->at;
-    now.seconds += translate_now() - t->started;
+    now.seconds += cli_now() - t->started;
     cJSON *object = cJSON_CreateObject();
     bool good = put_number(object, "batch_epoch", (double)at.epoch) &&
                 put_number(object, "batch_position", (double)at.position);

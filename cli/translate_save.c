@@ -123,7 +123,7 @@ static int model_again(translate_training *t)
 
 int translate_save_last(translate_training *t)
 {
-    t->saved = translate_now();
+    t->saved = cli_now();
     t->saves.last_due = true;
     return t->saves.model_failed ? model_again(t) : translate_save_poll(t);
 }

@@ -9,20 +9,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <wengert/atomicfile.h>
 #include <wengert/memory.h>
 #include <wengert/parallel.h>
 #include <wengert/statefile.h>
-
-double translate_now(void)
-{
-    struct timespec t;
-    if (clock_gettime(CLOCK_MONOTONIC, &t) != 0) return 0;
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- the directory ---- */
 
@@ -321,7 +313,7 @@ int translate_train(const cli_args *args)
                             .lock = -1,
                             .threads = (int)cli_int(args, "threads")};
     if (t.threads == 0) t.threads = wg_default_threads();
-    t.started = t.saved = translate_now();
+    t.started = t.saved = cli_now();
     cli_progress_start(&t.line, args);
     int status = check_out(args);
     if (status == CLI_FINE && t.resumed) status = lock_directory(&t);

@@ -80,7 +80,6 @@ typedef struct translate_training {
 
 /* translate_start.c */
 int translate_train(const cli_args *args);
-double translate_now(void);
 
 /* translate_loop.c: trains until something ends it; returns an exit status. */
 int translate_loop(translate_training *t);

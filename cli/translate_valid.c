@@ -73,7 +73,7 @@ int translate_validate(translate_training *t, translate_score *score)
     wg_batcher *batcher = NULL;
     wg_bleu *bleu = NULL;
     translate_sums sums = {0};
-    double begin = translate_now();
+    double begin = cli_now();
     /* The same batches in each epoch, so their programs are compiled once. */
     const wg_batch_options options = {.size = sizeof options,
                                       .order = WG_BATCH_TGT_SRC,
@@ -91,7 +91,7 @@ int translate_validate(translate_training *t, translate_score *score)
     score->loss = sums.words > 0 ? sums.loss / sums.words : 0;
     score->perplexity = exp(score->loss);
     score->bleu = bleu ? result.score : -1;
-    score->seconds = translate_now() - begin;
+    score->seconds = cli_now() - begin;
     wg_bleu_free(bleu);
     wg_batcher_free(batcher);
     if (status == WG_ECANCELED) return cli_interrupted();
