@@ -25,11 +25,11 @@ typedef struct bench_options {
     const char *cell;   /* NULL = the command's own */
     const char *plugin; /* NULL = none */
     int threads, steps;
-    bool bf16;     /* products in bf16 */
-    bool compiled; /* compile once and run, in place of recording each step */
-    bool lengths;  /* seq2seq: real lengths and input feeding */
-    bool tiny;     /* sizes for a test */
-
+    bool bf16;          /* products in bf16 */
+    bool compiled;      /* compile once and run, in place of recording each step */
+    bool lengths;       /* seq2seq: real lengths and input feeding */
+    bool print_lengths; /* seq2seq: print the lengths only */
+    bool tiny;          /* sizes for a test */
 } bench_options;
 
 /* ---- Time (bench_time.c) ---- */

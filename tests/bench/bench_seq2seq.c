@@ -9,8 +9,9 @@
  * percentiles of Multi30k's English captions, words and punctuation (1 %: 7, 5 %: 8, 25 %: 10,
  * 50 %: 12, 75 %: 15, 95 %: 21, 99 %: 26); the target's is 4 fewer to 3 more, uniform, as German
  * ones are (mean -0.5, standard deviation 2.2). Batches are of 64 of similar length, out of 1024
- * that are sorted, as the tool makes them; a measurement is a pass over every fourth of the
- * sixteen. */
+ * that are sorted by target length, then source length, as the tool sorts by default (`--batching
+ * target-source`); a measurement is a pass over every fourth of the sixteen. --print-lengths prints
+ * the lengths of these batches for the peer, torch_seq2seq_lengths.py, and measures nothing. */
 #include "bench_translator.h"
 
 #include <math.h>
@@ -48,8 +49,8 @@ typedef struct pair {
 static int by_length(const void *a, const void *b)
 {
     const pair *x = a, *y = b;
-    if (x->source != y->source) return x->source < y->source ? -1 : 1;
-    return (x->target > y->target) - (x->target < y->target);
+    if (x->target != y->target) return x->target < y->target ? -1 : 1;
+    return (x->source > y->source) - (x->source < y->source);
 }
 
 static wg_status make_batches(bench_translator *m, bool real, wg_error *err)
@@ -136,9 +137,30 @@ wg_status bench_translator_pass(void *user, wg_error *err)
     return status;
 }
 
+static wg_status print_lengths(const bench_translator *m, wg_error *err)
+{
+    cJSON *line = cJSON_CreateObject(), *batches = cJSON_AddArrayToObject(line, "batches");
+    for (int i = 0; i < m->n_batches; i++) {
+        const wg_trainer_batch *from = &m->batch[i];
+        const int rows = (int)from->rows;
+        cJSON *to = cJSON_CreateObject();
+        cJSON_AddItemToObject(to, "source", cJSON_CreateIntArray(from->source_lengths, rows));
+        cJSON_AddItemToObject(to, "target", cJSON_CreateIntArray(from->target_lengths, rows));
+        cJSON_AddItemToArray(batches, to);
+    }
+    return bench_print(line, err);
+}
+
 wg_status bench_seq2seq(const bench_options *o, wg_error *err)
 {
     bench_translator m;
+    if (o->print_lengths) {
+        if (!o->lengths) return wg_error_set(err, WG_EINVAL, "--print-lengths goes with --lengths");
+        wg_status made = bench_translator_make(&m, o, err);
+        if (!made) made = print_lengths(&m, err);
+        bench_translator_drop(&m);
+        return made;
+    }
     double seconds, began = bench_seconds();
     wg_status status = bench_translator_make(&m, o, err);
     if (!status) status = bench_translator_pass(&m, err);

@@ -5,7 +5,8 @@
                [--python /usr/bin/python3] [--threads N] [--configs charlm,core]
                [--races lstm,gru,rnn,peephole,seq2seq,...] [--rounds N] [--json FILE]
 
-The peers are torch_lm.py and torch_seq2seq.py of --peers; each figure is the median of its own
+The peers are torch_lm.py and torch_seq2seq.py of --peers, and torch_seq2seq_lengths.py beside this
+file, which is given the lengths of wengert-bench's own batches; each figure is the median of its own
 steps. Our cells and the step by hand take a step each in turn within one process, and the programs take
 turns for --rounds rounds, of which the median is taken again, so that a slow moment of the machine does
 not fall on one of them alone. All of them are pinned to the same
@@ -58,14 +59,15 @@ def arguments():
     return o
 
 
-def run(options, command, env=None):
+def run(options, command, env=None, stdin=None):
     """Lines of JSON that a command prints; None, with its message on stderr, where it fails."""
     if shutil.which("taskset"):
         cores = options.cores or ",".join(str(i) for i in range(options.threads))
         command = ["taskset", "-c", cores] + command
     try:
         done = subprocess.run(command, env=dict(os.environ, **(env or {})), text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+                              input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              check=False)
     except OSError as problem:
         print("compare: %s: %s" % (command[0], problem), file=sys.stderr)
         return None
@@ -123,19 +125,27 @@ def torch_version(options):
     return done.stdout.strip()
 
 
-def torch_runs(options, script, words):
+def torch_runs(options, path, words, stdin=None):
     """The peer with each setting of threads that its text names: pairs of name and lines."""
-    path = os.path.join(options.peers, script)
     settings = [("torch", options.threads, 1)]
     if options.threads > 1:
         settings = [("torch", options.threads, options.threads), ("torch/blas", 1, options.threads)]
     for who, threads, blas in settings:
         env = {"OPENBLAS_NUM_THREADS": str(blas), "OMP_NUM_THREADS": str(threads)}
-        yield who, run(options, [options.python, path] + words + ["--threads", str(threads)], env)
+        yield who, run(options, [options.python, path] + words + ["--threads", str(threads)], env,
+                       stdin)
+
+
+def lengths_of(options):
+    """What the peer of seq2seq-lengths reads: the lengths of wengert-bench's batches."""
+    lines = run(options, [options.bench, "seq2seq", "--lengths", "--print-lengths"] +
+                (["--tiny"] if options.tiny else []))
+    return json.dumps(lines[0]) if lines else "{}"
 
 
 def race(options, figures, torch):
     ours = [options.bench]
+    lm = os.path.join(options.peers, "torch_lm.py")
     common = ["--threads", str(options.threads), "--steps", str(options.steps)]
     if options.tiny:
         common.append("--tiny")
@@ -153,13 +163,18 @@ def race(options, figures, torch):
         if "decode" in options.races:
             figures.add("wengert", run(options, ours + ["decode"] + common))
         if torch and {"lstm", "gru", "rnn"} & set(cells):
-            for who, lines in torch_runs(options, "torch_lm.py", ["builtin"]):
+            for who, lines in torch_runs(options, lm, ["builtin"]):
                 figures.add(who, lines)
         if torch and "peephole" in cells:
-            for who, lines in torch_runs(options, "torch_lm.py", ["peephole"]):
+            for who, lines in torch_runs(options, lm, ["peephole"]):
                 figures.add(who, lines)
         if torch and "seq2seq" in options.races:
-            for who, lines in torch_runs(options, "torch_seq2seq.py", []):
+            for who, lines in torch_runs(options, os.path.join(options.peers, "torch_seq2seq.py"),
+                                         []):
+                figures.add(who, lines)
+        if torch and "seq2seq-lengths" in options.races:
+            for who, lines in torch_runs(options, os.path.join(HERE, "torch_seq2seq_lengths.py"),
+                                         [], lengths_of(options)):
                 figures.add(who, lines)
     return cells
 

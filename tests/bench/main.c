@@ -22,7 +22,7 @@ static const struct command {
      bench_train},
     {"hand", "config threads steps tiny",
      "the same step of an LSTM written by hand on oneDNN and CBLAS", bench_hand},
-    {"seq2seq", "threads steps lengths tiny",
+    {"seq2seq", "threads steps lengths print-lengths tiny",
      "one training step of a translator with attention (Adam, clip by norm 1)", bench_seq2seq},
     {"decode", "threads steps tiny",
      "one step of a 2x512 LSTM with 10,000 words at batch 1, states bound in and out",
@@ -60,6 +60,8 @@ static void help(FILE *out)
           "  --bf16          matrix products in bf16 with f32 sums\n"
           "  --compiled      compile once and run, in place of recording each step afresh\n"
           "  --lengths       seq2seq: lengths as in a real corpus, and input feeding\n"
+          "  --print-lengths\n                  with --lengths: prints the batches' lengths, "
+          "measures nothing\n"
           "  --tiny          sizes that take no time, to see that it works\n"
           "  --help, --version\n",
           out);
@@ -100,11 +102,16 @@ static int parse(int argc, char **argv, const struct command *command, bench_opt
         int *count;
         long most;
     } known[] = {
-        {"config", NULL, &o->config, NULL, 0},     {"cell", NULL, &o->cell, NULL, 0},
-        {"plugin", NULL, &o->plugin, NULL, 0},     {"threads", NULL, NULL, &o->threads, 1024},
-        {"steps", NULL, NULL, &o->steps, 10000},   {"bf16", &o->bf16, NULL, NULL, 0},
-        {"compiled", &o->compiled, NULL, NULL, 0}, {"lengths", &o->lengths, NULL, NULL, 0},
+        {"config", NULL, &o->config, NULL, 0},
+        {"cell", NULL, &o->cell, NULL, 0},
+        {"plugin", NULL, &o->plugin, NULL, 0},
+        {"threads", NULL, NULL, &o->threads, 1024},
+        {"steps", NULL, NULL, &o->steps, 10000},
+        {"bf16", &o->bf16, NULL, NULL, 0},
+        {"compiled", &o->compiled, NULL, NULL, 0},
+        {"lengths", &o->lengths, NULL, NULL, 0},
         {"tiny", &o->tiny, NULL, NULL, 0},
+        {"print-lengths", &o->print_lengths, NULL, NULL, 0},
     };
     enum { KNOWN = sizeof known / sizeof *known };
     for (int i = 2; i < argc; i++) {

@@ -58,6 +58,25 @@ prints 1 "$step products compile_ms" train --config tiny --compiled --threads 2
 prints 1 "$step products_by" hand --tiny --threads 2
 prints 1 "ms target_tokens_per_s" seq2seq --tiny --steps 2
 prints 1 "ms target_tokens_per_s padding" seq2seq --tiny --lengths --steps 2
+"$bench" seq2seq --tiny --lengths --print-lengths >"$work/lengths" 2>"$work/err" ||
+    fail "--print-lengths: status $?"
+# The peer in PyTorch takes them, where there is one; else they are looked at here.
+if /usr/bin/python3 -c 'import torch' 2>/dev/null; then
+    /usr/bin/python3 tests/bench/torch_seq2seq_lengths.py --steps 1 <"$work/lengths" \
+        >"$work/out" 2>"$work/err" || fail "torch_seq2seq_lengths.py: status $?"
+    grep -q '"config": "seq2seq-lengths", "ms": [0-9]' "$work/out" || fail "the peer prints no time"
+fi
+if command -v python3 >/dev/null; then
+    python3 -c '
+import json, sys
+batches = json.load(open(sys.argv[1]))["batches"]
+assert len(batches) == 4
+for batch in batches:
+    assert len(batch["source"]) == len(batch["target"]) == 3
+    assert all(-4 <= t - s <= 3 and s > 5 for s, t in zip(batch["source"], batch["target"]))
+    assert batch["target"] == sorted(batch["target"])
+' "$work/lengths" || fail "--print-lengths prints no lengths"
+fi
 prints 1 "ms tokens_per_s gb_per_s share_of_bandwidth" decode --tiny
 prints 12 "op us gb_per_s share_of_bandwidth" ops --tiny --steps 3
 prints 1 "record_ms record_and_lookup_ms share_of_step record_and_compile_new_shape_ms" \
@@ -89,6 +108,7 @@ else
 fi
 for n in 0 -1 x 3x 99999999999999999999 ''; do refuses "--threads takes" hand --tiny --threads "$n"; done
 refuses "--steps takes" hand --tiny --steps 0
+refuses "--print-lengths goes with --lengths" seq2seq --tiny --print-lengths
 "$bench" --help >"$work/out" 2>"$work/err" || fail "--help: status $?"
 for word in train hand seq2seq decode ops record scale saving memory --bf16 --tiny; do
     grep -qF -e "$word" "$work/out" || fail "--help does not mention $word"
