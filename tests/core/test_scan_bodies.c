@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The augmented scan of a nested loop is merged with the recorded one on both levels: each inner
- * step runs forward once, watched or not. */
 static void count_watch(void *user, const char *name, int64_t time, const wg_tensor *value)
 {
     (void)value;
@@ -35,29 +33,49 @@ static void body_outer_product(void *user, wg_scan_step *s)
     wg_scan(s->tape, &d, s->next, NULL, NULL);
 }
 
+/* A loop of 3 steps over one of 5, on a tape of its own; the inner states are watched where asked
+ * for, and counted. */
+typedef struct nest {
+    wgt_given g;
+    wg_tensor *leaf[WGT_LEAVES];
+    wg_var final;
+    int watched;
+} nest;
+
+static void nest_new(nest *n, bool watch)
+{
+    wg_error err = {WG_OK, ""};
+    *n = (nest){.g = {.steps = watch}};
+    WGT_OK(wg_tape_new(&n->g.tape, &err), &err);
+    wgt_leaves_new(n->leaf, 5, 3, 31);
+    wgt_leaves_record(&n->g, n->leaf);
+    wg_tape_on_watch(n->g.tape, count_watch, &n->watched);
+    wg_scan_def d = {.size = sizeof d,
+                     .body = body_outer_product,
+                     .user = &n->g,
+                     .init = n->g.leaf + 1,
+                     .n_carries = 1,
+                     .steps = 3};
+    WGT_OK(wg_scan(n->g.tape, &d, &n->final, NULL, NULL), NULL);
+}
+
+static void nest_free(nest *n)
+{
+    wg_tape_free(n->g.tape);
+    wgt_leaves_free(n->leaf);
+}
+
+/* The augmented scan of a nested loop is merged with the recorded one on both levels: each inner
+ * step runs forward once, watched or not. */
 static void nested_loops_run_forward_once(void **state)
 {
     (void)state;
     for (int watch = 0; watch < 2; watch++) {
         wg_error err = {WG_OK, ""};
-        wg_tensor *leaf[WGT_LEAVES];
-        wg_tape *tape;
-        WGT_OK(wg_tape_new(&tape, &err), &err);
-        wgt_given g = {.tape = tape, .steps = watch};
-        wgt_leaves_new(leaf, 5, 3, 31);
-        wgt_leaves_record(&g, leaf);
-        int watched = 0;
-        wg_tape_on_watch(tape, count_watch, &watched);
-        wg_scan_def d = {.size = sizeof d,
-                         .body = body_outer_product,
-                         .user = &g,
-                         .init = g.leaf + 1,
-                         .n_carries = 1,
-                         .steps = 3};
-        wg_var final, out[2];
-        WGT_OK(wg_scan(tape, &d, &final, NULL, NULL), NULL);
-        out[0] = wg_sum_all(final);
-        WGT_OK(wg_grad(out, NULL, 1, g.leaf + 1, 1, out + 1), NULL);
+        nest n;
+        nest_new(&n, watch);
+        wg_var out[2] = {wg_sum_all(n.final)};
+        WGT_OK(wg_grad(out, NULL, 1, n.g.leaf + 1, 1, out + 1), NULL);
         wg_program *p;
         WGT_OK(wg_compile(out, 2, NULL, &p, &err), &err);
         WGT_OK(wg_program_run(p, &err), &err);
@@ -67,10 +85,9 @@ static void nested_loops_run_forward_once(void **state)
          * the backward loop reads may be kept instead, never computed more often. */
         assert_true(s.products_a_run <= 3 * 3 * 5);
         assert_true(s.products_a_run >= 2 * 3 * 5);
-        assert_int_equal(watched, watch ? 15 : 0);
+        assert_int_equal(n.watched, watch ? 15 : 0);
         wg_program_free(p);
-        wg_tape_free(tape);
-        wgt_leaves_free(leaf);
+        nest_free(&n);
     }
 }
 
@@ -79,26 +96,12 @@ static void watched_loops_are_needed(void **state)
 {
     (void)state;
     wg_error err = {WG_OK, ""};
-    wg_tensor *leaf[WGT_LEAVES];
-    wg_tape *tape;
-    WGT_OK(wg_tape_new(&tape, &err), &err);
-    wgt_given g = {.tape = tape, .steps = 1};
-    wgt_leaves_new(leaf, 5, 3, 31);
-    wgt_leaves_record(&g, leaf);
-    int watched = 0;
-    wg_tape_on_watch(tape, count_watch, &watched);
-    wg_scan_def d = {.size = sizeof d,
-                     .body = body_outer_product,
-                     .user = &g,
-                     .init = g.leaf + 1,
-                     .n_carries = 1,
-                     .steps = 3};
-    wg_var final, out = wg_sum_all(g.leaf[1]);
-    WGT_OK(wg_scan(tape, &d, &final, NULL, NULL), NULL);
+    nest n;
+    nest_new(&n, true);
+    wg_var out = wg_sum_all(n.g.leaf[1]);
     WGT_OK(wg_eval(&out, 1, NULL, &err), &err);
-    assert_int_equal(watched, 15);
-    wg_tape_free(tape);
-    wgt_leaves_free(leaf);
+    assert_int_equal(n.watched, 15);
+    nest_free(&n);
 }
 
 /* Bodies outlive a reset of the tape: nothing of theirs may lie in its memory. */

@@ -95,7 +95,6 @@ typedef struct nest {
     wgt_given *g;
     wg_scan_step *outer;
     wg_var mid;
-    bool lengths;
 } nest;
 
 static void body_inner(void *user, wg_scan_step *s)
@@ -108,24 +107,28 @@ static void body_inner(void *user, wg_scan_step *s)
     s->sum[0] = wg_mul(wg_sum_axis(h, 0, false), n->g->leaf[4]);
 }
 
+static wg_scan_def inner_loop(nest *n)
+{
+    return (wg_scan_def){.size = sizeof(wg_scan_def),
+                         .body = body_inner,
+                         .user = n,
+                         .sequences = &n->g->leaf[0],
+                         .n_sequences = 1,
+                         .init = n->outer->carry,
+                         .n_carries = 1,
+                         .n_outputs = 1,
+                         .n_sums = 1,
+                         .name = "inner"};
+}
+
 static void body_outer(void *user, wg_scan_step *s)
 {
     wgt_given *g = user;
-    bool lengths = !wg_is_none(g->inner_lengths);
-    nest n = {g, s, wg_sigmoid(wg_mul(s->x[0], g->leaf[4])), lengths};
+    nest n = {g, s, wg_sigmoid(wg_mul(s->x[0], g->leaf[4]))};
     wg_var final, y, sum;
-    wg_scan_def d = {.size = sizeof d,
-                     .body = body_inner,
-                     .user = &n,
-                     .sequences = &g->leaf[0],
-                     .n_sequences = 1,
-                     .init = s->carry,
-                     .n_carries = 1,
-                     .n_outputs = 1,
-                     .n_sums = 1,
-                     .lengths = g->inner_lengths,
-                     .reverse = true,
-                     .name = "inner"};
+    wg_scan_def d = inner_loop(&n);
+    d.lengths = g->inner_lengths;
+    d.reverse = true;
     g->scan(s->tape, &d, &final, &y, &sum);
     s->next[0] = wg_mul(final, wg_add_scalar(s->x[0], 0.5));
     s->y[0] = wg_sum_axis(y, 0, false);
@@ -168,17 +171,9 @@ int wgt_case_nested_both(wgt_given *g, wg_var *out)
 static void body_descend(void *user, wg_scan_step *s)
 {
     wgt_given *g = user;
-    nest n = {g, s, g->leaf[2], false};
+    nest n = {g, s, g->leaf[2]};
     wg_var final, y, sum, grad;
-    wg_scan_def d = {.size = sizeof d,
-                     .body = body_inner,
-                     .user = &n,
-                     .sequences = &g->leaf[0],
-                     .n_sequences = 1,
-                     .init = s->carry,
-                     .n_carries = 1,
-                     .n_outputs = 1,
-                     .n_sums = 1};
+    const wg_scan_def d = inner_loop(&n);
     g->scan(s->tape, &d, &final, &y, &sum);
     wg_var energy = wg_sum_all(wg_square(y));
     wg_grad(&energy, NULL, 1, s->carry, 1, &grad);
