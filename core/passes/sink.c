@@ -399,7 +399,12 @@ static bool sink_scan(wg__graph *g, int32_t at)
             if (one >= 0) v = k ? wg__add_sum(g, v, one, scan.scope) : one;
             if (one < 0 || v < 0) return false;
         }
-        if (v >= 0) wg__graph_replace(g, old.first_out + i, v);
+        if (v < 0) continue;
+        const char *watch = g->values[old.first_out + i].watch;
+        if (watch && g->values[v].watch) v = wg__add_view(g, v, g->values[v].type.shape);
+        if (v < 0) return false;
+        if (watch) g->values[v].watch = watch;
+        wg__graph_replace(g, old.first_out + i, v);
     }
     return true;
 }

@@ -138,11 +138,42 @@ static void products_are_counted(void **state)
         }
 }
 
+/* A sum that has left its loop is handed to watches all the same. */
+static void note(void *user, const char *name, int64_t time, const wg_tensor *value)
+{
+    double *sum = user;
+    assert_true(time == -1);
+    for (int64_t k = 0; k < wg_tensor_count(value); k++)
+        sum[name[0] == 'm' ? 0 : 1] += wg_tensor_get(value, k) + (k == 0 ? 1000 : 0);
+}
+
+static void sunk_sums_can_be_watched(void **state)
+{
+    (void)state;
+    problem p;
+    record(&p, 3, 1, false, false);
+    double sum[2] = {0};
+    wg_tape_on_watch(p.tape, note, sum);
+    wg_watch(p.out[3], "memory");
+    wg_watch(p.out[4], "weights");
+    wg_program *program;
+    assert_int_equal(run(&p, NULL, false, &program), 6 * 3 + 3);
+    for (int i = 0; i < 2; i++) {
+        const wg_tensor *t = wg_program_output(program, 3 + i);
+        double want = 1000;
+        for (int64_t k = 0; k < wg_tensor_count(t); k++) want += wg_tensor_get(t, k);
+        WGT_NEAR(sum[i], want, 1e-9);
+    }
+    wg_program_free(program);
+    drop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_those_of_the_plain_program),
         cmocka_unit_test(products_are_counted),
+        cmocka_unit_test(sunk_sums_can_be_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
