@@ -47,7 +47,8 @@ static bool read_before(const wg__fused *f, int32_t i, int32_t j)
     int32_t made = -1;
     for (int32_t k = 0; k < f->n_ops && made < 0; k++) {
         const wg__reg *out = &f->regs[f->ops[k].out];
-        if (out->kind == WG__REG_OUT && out->index == j && f->ops[k].op->traits & WG_OP_INPLACE)
+        if (out->kind == WG__REG_OUT && out->index == f->n_in + j &&
+            f->ops[k].op->traits & WG_OP_INPLACE)
             made = k;
     }
     if (made < 0) return false;

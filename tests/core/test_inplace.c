@@ -123,6 +123,32 @@ static void logits_in_use_stay(void **state)
     drop(&m);
 }
 
+/* A fused kernel, too: the bias is added, and tanh taken, where the product lies. */
+static void fused_kernels_write_over_what_dies(void **state)
+{
+    (void)state;
+    model m = record(true, NULL);
+    wg_var h = wg_tensor_var(m.tape, m.h), w = wg_tensor_var(m.tape, m.w);
+    wg_var x = wg_matmul(h, w), row = wg_slice(h, 0, 0, 1);
+    wg_var out = wg_sum_axis(wg_tanh(wg_add(x, wg_sum_all(row))), 0, false);
+    int64_t bytes = planned(&out, 1);
+    if (bytes >= logits_bytes * 5 / 4) fail_msg("%lld bytes", (long long)bytes);
+    drop(&m);
+}
+
+/* Two results of one kernel, of which one alone may lie over the operand. */
+static void two_results_do_not_share(void **state)
+{
+    (void)state;
+    model m = record(true, NULL);
+    wg_var x = wg_matmul(wg_tensor_var(m.tape, m.h), wg_tensor_var(m.tape, m.w));
+    wg_var a = wg_tanh(x), b = wg_mul(a, wg_sigmoid(x)), c = wg_sub(b, wg_square(x));
+    wg_var t = wg_transpose(wg_tensor_var(m.tape, m.w), swap, 2);
+    wg_var out[3] = {wg_matmul(a, t), wg_matmul(b, t), wg_matmul(c, t)};
+    planned(out, 3);
+    drop(&m);
+}
+
 static void softmax_in_place(void **state)
 {
     (void)state;
@@ -142,6 +168,8 @@ int main(void)
         cmocka_unit_test(one_buffer_of_logits),
         cmocka_unit_test(through_views_too),
         cmocka_unit_test(logits_in_use_stay),
+        cmocka_unit_test(fused_kernels_write_over_what_dies),
+        cmocka_unit_test(two_results_do_not_share),
         cmocka_unit_test(softmax_in_place),
     };
     return cmocka_run_group_tests_name("inplace", tests, NULL, NULL);
