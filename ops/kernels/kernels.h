@@ -104,9 +104,9 @@ typedef struct wg__kernels {
     double (*row_max[WG_FLOAT_DTYPES])(const void *x, int64_t n);
     /* sum of x x */
     double (*row_sumsq[WG_FLOAT_DTYPES])(const void *x, int64_t n);
-    /* sum of e^(x - m) */
+    /* sum of e^(x - m), for no x above m */
     double (*row_sumexp[WG_FLOAT_DTYPES])(const void *x, double m, int64_t n);
-    /* y = e^(x - m); returns the sum of y */
+    /* y = e^(x - m), for no x above m; returns the sum of y */
     double (*exp_sub_row[WG_FLOAT_DTYPES])(const void *x, double m, void *y, int64_t n);
     /* y = softmax(x); a row of -inf gives zeros */
     void (*softmax_row[WG_FLOAT_DTYPES])(const void *x, void *y, int64_t n);

@@ -91,20 +91,30 @@ static double FN(row_max)(const void *row, int64_t n)
     int64_t i = 0;
     int nan = 0;
     if (n >= LANES) {
-        VEC best = {0};
-        MASK bad = {0};
-        memcpy(&best, x, sizeof best);
+        /* Four, since a comparison and a choice take as many cycles. */
+        VEC best[4];
+        MASK bad[4] = {{0}, {0}, {0}, {0}};
+        for (int k = 0; k < 4; k++) memcpy(&best[k], x, sizeof best[k]);
+        for (; i + 4 * LANES <= n; i += 4 * LANES)
+            for (int k = 0; k < 4; k++) {
+                VEC v;
+                memcpy(&v, x + i + k * LANES, sizeof v);
+                const MASK larger = v > best[k];
+                best[k] = (VEC)((larger & (MASK)v) | (~larger & (MASK)best[k]));
+                bad[k] |= v != v;
+            }
         for (; i + LANES <= n; i += LANES) {
             VEC v;
             memcpy(&v, x + i, sizeof v);
-            const MASK larger = v > best;
-            best = (VEC)((larger & (MASK)v) | (~larger & (MASK)best));
-            bad |= v != v;
+            const MASK larger = v > best[0];
+            best[0] = (VEC)((larger & (MASK)v) | (~larger & (MASK)best[0]));
+            bad[0] |= v != v;
         }
-        for (int j = 0; j < LANES; j++) {
-            max = best[j] > max ? best[j] : max;
-            nan |= bad[j] != 0;
-        }
+        for (int k = 0; k < 4; k++)
+            for (int j = 0; j < LANES; j++) {
+                max = best[k][j] > max ? best[k][j] : max;
+                nan |= bad[k][j] != 0;
+            }
     }
     for (; i < n; i++) {
         max = x[i] > max ? x[i] : max;
@@ -113,8 +123,8 @@ static double FN(row_max)(const void *row, int64_t n)
     return nan ? (double)NAN : (double)max;
 }
 
-/* y may be NULL: then only the sum is wanted. Stays in blocks of the stack buffer, so that the
- * vectorised exponentials and the sum in fixed order are two plain loops. */
+/* For x <= m. y may be NULL: then only the sum is wanted. Stays in blocks of the stack buffer, so
+ * that the vectorised exponentials and the sum in fixed order are two plain loops. */
 static double FN(exp_sub)(const T *x, T m, T *y, int64_t n)
 {
     T block[WG_ROW_PIECE];
@@ -125,7 +135,7 @@ static double FN(exp_sub)(const T *x, T m, T *y, int64_t n)
         const T *in = x + begin;
         MATH_LOOP for (int64_t i = 0; i < count; i++)
         {
-            out[i] = M(exp)(in[i] - m);
+            out[i] = M(exp_below)(in[i] - m);
         }
         sum += (double)FN(block_sum)(out, count);
     }

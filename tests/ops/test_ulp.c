@@ -125,6 +125,42 @@ static void accurate(void **state)
     for (int isa = 0; isa <= (int)wg_isa_best(); isa++) assert_true(m.worst[isa] <= f->bound);
 }
 
+/* The exponentials of rows, which know that no argument is above 0, are as good as exp. */
+static void exponentials_of_rows(void **state)
+{
+    (void)state;
+    const function f = {"exp_sub", WG__K_EXP, exp, 1.05};
+    for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
+        double worst = 0;
+        float x[BLOCK], y[BLOCK], at = 0;
+        for (uint64_t u = 0x80000000U; u <= UINT32_MAX; u += 4099 * (uint64_t)BLOCK) {
+            double sum = 0;
+            for (int i = 0; i < BLOCK; i++) {
+                x[i] = of_bits((uint32_t)(u + 4099 * (uint64_t)i));
+                if (!(x[i] <= 0)) x[i] = (float)(-0.11 * i); /* past the end, or a NaN */
+            }
+            double got = wg__kernels_for(isa)->exp_sub_row[WG_F32](x, 0, y, BLOCK);
+            for (int i = 0; i < BLOCK; i++) {
+                const double e = ulps(y[i], f.ref((double)x[i]));
+                if (!(e <= worst)) worst = e, at = x[i];
+                sum += (double)y[i];
+            }
+            assert_true(fabs(got - sum) <= 1e-6 * sum);
+        }
+        print_message("%-10s %-7s %.3f ulp at %a (%g)\n", f.name, wg_isa_name((wg_isa)isa), worst,
+                      (double)at, (double)at);
+        assert_true(worst <= f.bound);
+        for (int n = 1; n <= 33; n += 16) {
+            for (int i = 0; i < n; i++) x[i] = i % 2 ? -INFINITY : 0;
+            wg__kernels_for(isa)->exp_sub_row[WG_F32](x, 0, y, n);
+            for (int i = 0; i < n; i++) assert_true(y[i] == (i % 2 ? 0 : 1));
+            x[n - 1] = NAN;
+            assert_true(isnan(wg__kernels_for(isa)->exp_sub_row[WG_F32](x, 0, y, n)));
+            assert_true(isnan(y[n - 1]));
+        }
+    }
+}
+
 static void special_values(void **state)
 {
     (void)state;
@@ -239,7 +275,7 @@ static void nan_stays(void **state)
 int main(void)
 {
     enum { N = sizeof functions / sizeof functions[0] };
-    struct CMUnitTest tests[N + 2];
+    struct CMUnitTest tests[N + 3];
     memset(tests, 0, sizeof tests);
     for (int i = 0; i < N; i++) {
         tests[i].name = functions[i].name;
@@ -248,5 +284,6 @@ int main(void)
     }
     tests[N] = (struct CMUnitTest)cmocka_unit_test(special_values);
     tests[N + 1] = (struct CMUnitTest)cmocka_unit_test(nan_stays);
+    tests[N + 2] = (struct CMUnitTest)cmocka_unit_test(exponentials_of_rows);
     return cmocka_run_group_tests_name("ulp", tests, NULL, NULL);
 }
