@@ -79,6 +79,7 @@ static const pass passes[] = {
     {"common subexpressions", wg__pass_cse},
     {"pack weights", wg__pass_pack_weights},
     {"dead code", wg__pass_dead},
+    {"pair gradients", wg__pass_pair},
     {"unmasked steps", wg__pass_unmask},
     {"views before maps", wg__pass_push_views},
     {"fuse", wg__pass_fuse},

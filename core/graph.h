@@ -90,6 +90,7 @@ bool wg__pass_invariant(wg__graph *g);    /* what does not change leaves loops *
 bool wg__pass_hoist(wg__graph *g);        /* products of sequences leave loops */
 bool wg__pass_sink(wg__graph *g);         /* products that only feed sums and outputs leave loops */
 bool wg__pass_pack_weights(wg__graph *g); /* right operands of a loop's products, packed once */
+bool wg__pass_pair(wg__graph *g);         /* ops and their gradients in one */
 bool wg__pass_unmask(wg__graph *g);       /* bodies of loops without the masks of lengths */
 bool wg__pass_push_views(wg__graph *g);   /* slices move before elementwise ops */
 bool wg__pass_fuse(wg__graph *g);

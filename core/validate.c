@@ -118,6 +118,8 @@ wg_status wg__validate_op(const wg_op *op, bool core, wg_error *err)
     }
     if (family == WG_OP_REDUCE && (op->n_in != 1 || op->n_out != 1))
         REFUSE("op '%s': a reduction has one input and one output", name);
+    if (!op->gradient != !op->paired || (op->paired && op->n_out != 1))
+        REFUSE("op '%s': `gradient` and `paired` come together, with one output", name);
     if ((op->traits & WG_OP_COMMUTATIVE) && op->n_in != 2)
         REFUSE("op '%s': commutative ops have two inputs", name);
     return WG_OK;

@@ -13,10 +13,8 @@
 
 #include "kernels/kernels.h"
 
-/* Columns handled at a time, and rows added up before they join the total: the error of a sum over
- * R rows grows with R / ROWS, not R. */
+/* Columns handled at a time. */
 #define COLUMNS 512
-#define ROWS 32
 
 typedef struct groups {
     int n;
@@ -146,9 +144,10 @@ static void sum_columns(const reduce_run *r, const char *x, char *y, int64_t n)
 {
     double block[COLUMNS];
     memset(y, 0, (size_t)n * r->esize);
-    for (int64_t j0 = 0; j0 < r->reduced.count; j0 += ROWS) {
-        int64_t j1 = j0 + ROWS < r->reduced.count ? j0 + ROWS : r->reduced.count;
-        void *to = r->reduced.count <= ROWS ? (void *)y : (void *)block;
+    for (int64_t j0 = 0; j0 < r->reduced.count; j0 += WG__REDUCE_ROWS) {
+        int64_t j1 =
+            j0 + WG__REDUCE_ROWS < r->reduced.count ? j0 + WG__REDUCE_ROWS : r->reduced.count;
+        void *to = r->reduced.count <= WG__REDUCE_ROWS ? (void *)y : (void *)block;
         if (to != y) memset(block, 0, (size_t)n * r->esize);
         for (int64_t j = j0; j < j1; j++)
             r->k->row_axpy[r->dtype](1.0, x + offset_at(&r->reduced, j) * (int64_t)r->esize, to, n);

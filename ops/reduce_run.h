@@ -4,6 +4,10 @@
 
 #include <wengert/op.h>
 
+/* Sums over rows, column by column: so many rows are added up before they join the total. The error
+ * of a sum over R rows grows with R / WG__REDUCE_ROWS, not R. */
+#define WG__REDUCE_ROWS 32
+
 typedef enum wg__reduction { WG__SUM, WG__MAX, WG__LOGSUMEXP } wg__reduction;
 
 /* out 0 = in 0 (contiguous) reduced over the axes of the bit mask. */

@@ -171,8 +171,8 @@ static void chains_and_row_reductions_fuse(void **state)
     WGT_OK(wg_compile(&y, 1, &o, &fused, &err), &err);
     assert_string_equal(seen, "recorded|merge scans|dead code|common subexpressions|merge products|"
                               "invariant code|common subexpressions|hoist|sink|"
-                              "common subexpressions|pack weights|dead code|unmasked steps|"
-                              "views before maps|fuse|plan|");
+                              "common subexpressions|pack weights|dead code|pair gradients|"
+                              "unmasked steps|views before maps|fuse|plan|");
     o.trace = NULL;
     o.node_by_node = true;
     WGT_OK(wg_compile(&y, 1, &o, &plain, &err), &err);

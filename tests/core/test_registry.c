@@ -135,6 +135,11 @@ static void bad_ops_are_refused(void **state)
     BAD(op.traits = WG_OP_VIEW, "view rule");
     BAD(op.traits = WG_OP_LEAF, "core's own");
     BAD(op.traits = WG_OP_SCAN, "core's own");
+    BAD(op.gradient = &fine, "come together");
+    BAD(op.paired = &fine, "come together");
+    BAD((op.traits = WG_OP_OPAQUE, op.kernel[0] = no_kernel, op.n_out = 2, op.gradient = &fine,
+         op.paired = &fine),
+        "come together");
     BAD((op.traits = WG_OP_REDUCE, op.kernel[0] = no_kernel, op.n_in = 2), "reduction");
     op = fine;
     op.traits |= 1u << 30;

@@ -183,6 +183,12 @@ struct wg_op {
     /* WG_OP_PRODUCT, optional: the same product for two f32 operands of which the right one is a
      * matrix, with operands rounded to bf16 and sums in f32. Placed for wg_compile_options.bf16. */
     const wg_op *bf16;
+    /* Optional, of an op y = f(x, ...) with one output of which the VJP rule records one op for x,
+     * dx = gradient(dy, x, ...), with f's attributes: an op that computes both while it has x at
+     * hand. Operands: dy, x, ... and perhaps a row b as long as x's last axis, and then x + b is
+     * meant. Outputs: dx, y and perhaps the sum of dx over all axes but the last, in a row. Placed
+     * by the compiler where nothing else reads x and dy does not depend on y. */
+    const wg_op *gradient, *paired;
 };
 
 /* Appends a node. attr is copied; it must have no padding garbage (memset first) and no pointers.
