@@ -1,229 +1,9 @@
-/* The pass "pair gradients": cross entropy and its gradient as one kernel, with the bias before it
- * and the bias's gradient after it, give the bits that the ops one by one give, for every shape,
- * mask, smoothing, dtype, instruction set and number of threads; and where the logits are wanted
- * otherwise, or the gradient waits for the loss, they stay apart. */
-#include "support.h"
+/* The pass "pair gradients": an op and its gradient become one, with the row added before it and
+ * the sum after it; where the operand is wanted otherwise, or the gradient waits for the result,
+ * they stay apart. */
+#include "pair_support.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <wengert/ops.h>
-#include <wengert/parallel.h>
-#include <wengert/program.h>
-#include <wengert/rng.h>
 #include <wengert/scan.h>
-
-/* ---- the same bits ---- */
-
-enum bias { NO_BIAS, BIAS, BIAS_OF_RANK_2, FROZEN_BIAS, BIASES };
-
-typedef struct sample {
-    wg_dtype dtype;
-    int rank;
-    int64_t dim[3]; /* of the logits */
-    enum bias bias;
-    double smoothing;
-    int mask;      /* 0 none, 1 some rows, 2 no row counts */
-    bool leaf;     /* the logits are an input: their memory may not be written */
-    bool leaf_b;   /* and so is the bias */
-    bool weighted; /* the gradients of the rows differ */
-    int special;   /* 0 none, 1 some -inf, 2 rows of -inf, 3 NaN and +inf, 4 large */
-} sample;
-
-static int64_t rows_of(const sample *s)
-{
-    int64_t n = 1;
-    for (int i = 0; i < s->rank - 1; i++) n *= s->dim[i];
-    return n;
-}
-
-static wg_tensor *new_tensor(wg_dtype dtype, wg_shape shape)
-{
-    wg_tensor *t;
-    wg_error err;
-    WGT_OK(wg_tensor_new(dtype, shape, &t, &err), &err);
-    return t;
-}
-
-static wg_tensor *uniform(wg_dtype dtype, wg_shape shape, wg_rng *rng)
-{
-    wg_tensor *t = new_tensor(dtype, shape);
-    for (int64_t i = 0; i < wg_tensor_count(t); i++)
-        wg_tensor_set(t, i, 6 * wg_rng_uniform(rng) - 3);
-    return t;
-}
-
-static void make_special(const sample *s, wg_tensor *x, wg_rng *rng)
-{
-    int64_t classes = s->dim[s->rank - 1];
-    for (int64_t i = 0; i < wg_tensor_count(x); i++) {
-        uint32_t die = wg_rng_below(rng, 20);
-        if (s->special == 1 && die < 5) wg_tensor_set(x, i, -INFINITY);
-        if (s->special == 2 && i / classes % 3 == 0) wg_tensor_set(x, i, -INFINITY);
-        if (s->special == 3 && die < 2) wg_tensor_set(x, i, die ? (double)NAN : INFINITY);
-        if (s->special == 4) wg_tensor_set(x, i, 100 * wg_tensor_get(x, i));
-    }
-}
-
-/* Tensors of a sample's graph, and its outputs: the loss of each row, and what gradients there are.
- */
-typedef struct graph {
-    wg_tape *tape;
-    wg_tensor *x, *b, *target, *mask, *weight;
-    wg_var out[3];
-    int n_out;
-} graph;
-
-static graph record(const sample *s, uint64_t seed)
-{
-    graph g = {.n_out = 2};
-    wg_error err;
-    wg_rng rng;
-    wg_rng_init(&rng, seed, "pair");
-    wg_shape rows = wg_shape_of(s->rank - 1, s->dim);
-    int64_t classes = s->dim[s->rank - 1];
-    WGT_OK(wg_tape_new(&g.tape, &err), &err);
-    g.x = uniform(s->dtype, wg_shape_of(s->rank, s->dim), &rng);
-    make_special(s, g.x, &rng);
-    g.b = uniform(s->dtype, s->bias == BIAS_OF_RANK_2 ? WG_SHAPE(1, classes) : WG_SHAPE(classes),
-                  &rng);
-    g.weight = uniform(s->dtype, rows, &rng);
-    g.target = new_tensor(WG_I32, rows);
-    g.mask = new_tensor(WG_U8, rows);
-    for (int64_t i = 0; i < rows_of(s); i++) {
-        bool counts = s->mask == 0 || (s->mask == 1 && wg_rng_below(&rng, 3) > 0);
-        wg_tensor_set(g.mask, i, counts);
-        /* The target of a row that does not count may be anything. */
-        wg_tensor_set(g.target, i, counts ? (double)wg_rng_below(&rng, (uint32_t)classes) : -100.0);
-    }
-    wg_var x = wg_tensor_var(g.tape, g.x), b = wg_tensor_var(g.tape, g.b);
-    wg_var from = s->leaf ? x : wg_neg(x), row = s->leaf_b ? b : wg_neg(b), logits = from;
-    if (s->bias != NO_BIAS) logits = s->bias == FROZEN_BIAS ? wg_add(row, from) : wg_add(from, row);
-    g.out[0] = wg_cross_entropy(logits, wg_tensor_var(g.tape, g.target),
-                                s->mask ? wg_tensor_var(g.tape, g.mask) : WG_NONE, s->smoothing);
-    wg_var loss =
-        wg_sum_all(s->weighted ? wg_mul(g.out[0], wg_tensor_var(g.tape, g.weight)) : g.out[0]);
-    wg_var leaf[2] = {x, b};
-    if (s->bias == BIAS || s->bias == BIAS_OF_RANK_2) g.n_out = 3;
-    WGT_OK(wg_grad(&loss, NULL, 1, leaf, g.n_out - 1, g.out + 1), NULL);
-    return g;
-}
-
-static void drop(graph *g)
-{
-    wg_tape_free(g->tape);
-    wg_tensor_free(g->x);
-    wg_tensor_free(g->b);
-    wg_tensor_free(g->target);
-    wg_tensor_free(g->mask);
-    wg_tensor_free(g->weight);
-}
-
-/* Keeps the listing after the pass, and that after the last one. */
-typedef struct listing {
-    char paired[20000], last[20000];
-} listing;
-
-static void keep(void *user, const char *pass, const char *text)
-{
-    listing *l = user;
-    if (strcmp(pass, "pair gradients") == 0) snprintf(l->paired, sizeof l->paired, "%s", text);
-    snprintf(l->last, sizeof l->last, "%s", text);
-}
-
-static int occurrences(const char *text, const char *what)
-{
-    int n = 0;
-    for (const char *at = text; (at = strstr(at, what)); at += strlen(what)) n++;
-    return n;
-}
-
-/* Compiles, and runs twice: what a run leaves behind does not change the next. Returns how many
- * pairs were made. */
-static int compiled(const wg_var *out, int n_out, wg_compile_options o, wg_program **p,
-                    char *listed, size_t size)
-{
-    static listing l;
-    wg_error err = {WG_OK, ""};
-    memset(&l, 0, sizeof l);
-    o.size = sizeof o;
-    o.trace = keep;
-    o.trace_user = &l;
-    WGT_OK(wg_compile(out, n_out, &o, p, &err), &err);
-    for (int i = 0; i < 2; i++) WGT_OK(wg_program_run(*p, &err), &err);
-    if (listed) snprintf(listed, size, "%s", l.last);
-    return occurrences(l.paired, " = cross_entropy_pair(");
-}
-
-static bool same_bits(const wg_tensor *a, const wg_tensor *b, int64_t *at)
-{
-    size_t esize = wg_dtype_size(wg_tensor_dtype(a));
-    const char *x = wg_tensor_cdata(a), *y = wg_tensor_cdata(b);
-    for (int64_t i = 0; i < wg_tensor_count(a); i++) {
-        *at = i;
-        if (memcmp(x + (size_t)i * esize, y + (size_t)i * esize, esize) != 0 &&
-            !(isnan(wg_tensor_get(a, i)) && isnan(wg_tensor_get(b, i))))
-            return false;
-    }
-    return true;
-}
-
-static void compare(const sample *s, uint64_t seed)
-{
-    graph g = record(s, seed);
-    for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
-        wg_program *plain, *p;
-        wg_compile_options o = {.threads = 1, .isa = isa + 1, .node_by_node = true};
-        assert_int_equal(compiled(g.out, g.n_out, o, &plain, NULL, 0), 0);
-        o.node_by_node = false;
-        for (int form = 0; form < 4; form++) {
-            o.threads = (const int[]){1, 2, 5, 1}[form];
-            o.passes = form == 3 ? "-pair gradients" : "";
-            int pairs = compiled(g.out, g.n_out, o, &p, NULL, 0);
-            assert_int_equal(pairs, form < 3);
-            for (int i = 0; i < g.n_out; i++) {
-                int64_t at = 0;
-                const wg_tensor *want = wg_program_output(plain, i);
-                const wg_tensor *got = wg_program_output(p, i);
-                if (same_bits(want, got, &at)) continue;
-                fail_msg("seed %llu, %s, form %d: output %d, element %lld is %.17g, not %.17g",
-                         (unsigned long long)seed, wg_isa_name((wg_isa)isa), form, i, (long long)at,
-                         wg_tensor_get(got, at), wg_tensor_get(want, at));
-            }
-            wg_program_free(p);
-        }
-        wg_program_free(plain);
-    }
-    drop(&g);
-}
-
-static void pairs_give_the_bits_of_the_ops(void **state)
-{
-    (void)state;
-    static const int64_t classes[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 100, 257, 1025};
-    static const int64_t rows[] = {0, 1, 2, 5, 31, 32, 33, 64, 65, 130, 200};
-    wg_rng rng;
-    wg_rng_init(&rng, 7, "samples");
-    for (uint64_t seed = 0; seed < 400; seed++) {
-        sample s = {.dtype = seed % 2 ? WG_F64 : WG_F32,
-                    .rank = 1 + (int)wg_rng_below(&rng, 5) / 2};
-        for (int i = 0; i < s.rank - 1; i++)
-            s.dim[i] = s.rank == 3 && i == 0 ? 1 + wg_rng_below(&rng, 4)
-                                             : rows[wg_rng_below(&rng, sizeof rows / sizeof *rows)];
-        s.dim[s.rank - 1] = classes[wg_rng_below(&rng, sizeof classes / sizeof *classes)];
-        s.bias = s.rank == 1 ? NO_BIAS : (enum bias)wg_rng_below(&rng, BIASES);
-        s.smoothing = (const double[]){0, 0.1, 1}[wg_rng_below(&rng, 3)];
-        s.mask = (int)wg_rng_below(&rng, 5) / 2;
-        s.leaf = wg_rng_below(&rng, 3) == 0;
-        s.leaf_b = wg_rng_below(&rng, 2);
-        s.weighted = wg_rng_below(&rng, 2);
-        s.special = wg_rng_below(&rng, 3) ? 0 : 1 + (int)wg_rng_below(&rng, 4);
-        compare(&s, seed);
-    }
-}
-
-/* ---- where they are paired, and where not ---- */
 
 enum { ROWS = 40, WIDTH = 6, CLASSES = 50 };
 
@@ -447,6 +227,125 @@ static void bad_targets_are_named(void **state)
     model_drop(&m);
 }
 
+/* ---- an op that core has never heard of ---- */
+
+/* y = sum_v x_v^2 / 2, dx = dy x, in f64 */
+static wg_status half_square_infer(wg_infer *c)
+{
+    c->out[0].dtype = c->in[0].dtype;
+    c->out[0].shape = wg_shape_of(c->in[0].shape.rank - 1, c->in[0].shape.dim);
+    return WG_OK;
+}
+
+static wg_status gradient_infer(wg_infer *c)
+{
+    c->out[0] = c->in[1];
+    return WG_OK;
+}
+
+/* Any of the three: what is not there is NULL. */
+static void half_square(const wg_shape *shape, const double *dy, const double *x, const double *b,
+                        double *y, double *dx, double *db)
+{
+    int64_t rows = shape->dim[0], columns = shape->dim[1];
+    for (int64_t j = 0; j < columns && db; j++) db[j] = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < columns; j++) {
+            double v = x[i * columns + j] + (b ? b[j] : 0);
+            sum += v * v / 2;
+            if (dx) dx[i * columns + j] = dy[i] * v;
+            if (db) db[j] += dy[i] * v;
+        }
+        if (y) y[i] = sum;
+    }
+}
+
+static wg_status half_square_kernel(wg_kernel *c)
+{
+    half_square(&c->in[0].shape, NULL, c->in[0].data, NULL, c->out[0].data, NULL, NULL);
+    return WG_OK;
+}
+
+static wg_status gradient_kernel(wg_kernel *c)
+{
+    half_square(&c->in[1].shape, c->in[0].data, c->in[1].data, NULL, NULL, c->out[0].data, NULL);
+    return WG_OK;
+}
+
+static wg_status paired_kernel(wg_kernel *c)
+{
+    assert_in_range(c->n_in, 2, 3);
+    assert_in_range(c->n_out, 2, 3);
+    half_square(&c->in[1].shape, c->in[0].data, c->in[1].data, c->n_in > 2 ? c->in[2].data : NULL,
+                c->out[1].data, c->out[0].data, c->n_out > 2 ? c->out[2].data : NULL);
+    return WG_OK;
+}
+
+static const wg_op gradient_op = {.size = sizeof(wg_op),
+                                  .name = "test.half_square_grad",
+                                  .version = 1,
+                                  .traits = WG_OP_OPAQUE | WG_OP_INPLACE | WG_OP_NO_GRADIENT,
+                                  .n_in = 2,
+                                  .n_out = 1,
+                                  .infer = gradient_infer,
+                                  .kernel = {gradient_kernel}};
+
+static const wg_op paired_op = {.size = sizeof(wg_op),
+                                .name = "test.half_square_pair",
+                                .version = 1,
+                                .traits = WG_OP_OPAQUE | WG_OP_INPLACE | WG_OP_NO_GRADIENT,
+                                .n_in = -1,
+                                .n_out = -1,
+                                .infer = gradient_infer,
+                                .kernel = {paired_kernel}};
+
+static void half_square_vjp(wg_vjp *c)
+{
+    wg_var in[2] = {wg_vjp_grad(c, 0), wg_vjp_in(c, 0)};
+    wg_vjp_add(c, 0, wg_record(&gradient_op, in, 2, NULL, 0));
+}
+
+static const wg_op half_square_op = {.size = sizeof(wg_op),
+                                     .name = "test.half_square",
+                                     .version = 1,
+                                     .traits = WG_OP_OPAQUE | WG_OP_ROWWISE,
+                                     .n_in = 1,
+                                     .n_out = 1,
+                                     .infer = half_square_infer,
+                                     .vjp = half_square_vjp,
+                                     .kernel = {half_square_kernel},
+                                     .gradient = &gradient_op,
+                                     .paired = &paired_op};
+
+static void other_ops_may_bring_pairs(void **state)
+{
+    (void)state;
+    model m = model_new();
+    for (int form = 0; form < 3; form++) { /* no bias, one, one that has no gradient */
+        wg_var x = form ? m.logits : m.product;
+        wg_var y = wg_record(&half_square_op, &x, 1, NULL, 0);
+        wg_var out[4] = {y}, loss = wg_sum_all(wg_scale(y, 3));
+        int n = form == 1 ? 3 : 2;
+        WGT_OK(wg_grad(&loss, NULL, 1, m.x, n, out + 1), NULL);
+        wg_program *p[2];
+        wg_compile_options o = {.threads = 1};
+        compiled(out, n + 1, o, &p[0], text, sizeof text);
+        assert_int_equal(occurrences(text, " = test.half_square_pair("), 1);
+        assert_int_equal(occurrences(text, " = add("), 0);
+        assert_int_equal(occurrences(text, "sum_to"), 0);
+        o.node_by_node = true;
+        compiled(out, n + 1, o, &p[1], NULL, 0);
+        for (int i = 0; i <= n; i++)
+            for (int64_t k = 0; k < wg_tensor_count(wg_program_output(p[0], i)); k++)
+                WGT_CLOSE(wg_tensor_get(wg_program_output(p[0], i), k),
+                          wg_tensor_get(wg_program_output(p[1], i), k), 1e-12, 1e-12);
+        wg_program_free(p[0]);
+        wg_program_free(p[1]);
+    }
+    model_drop(&m);
+}
+
 /* ---- a language model's step ---- */
 
 static void rnn_step(void *user, wg_scan_step *s)
@@ -540,7 +439,6 @@ static void buffers_of_logits_planned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pairs_give_the_bits_of_the_ops),
         cmocka_unit_test(what_depends_on_the_loss_or_reads_logits_stays_apart),
         cmocka_unit_test(second_derivatives_stay_apart),
         cmocka_unit_test(no_gradient_no_pair),
@@ -548,6 +446,7 @@ int main(void)
         cmocka_unit_test(bodies_of_loops_too),
         cmocka_unit_test(watched_values_are_seen),
         cmocka_unit_test(bad_targets_are_named),
+        cmocka_unit_test(other_ops_may_bring_pairs),
         cmocka_unit_test(one_kernel_over_one_buffer),
         cmocka_unit_test(buffers_of_logits_planned),
     };
