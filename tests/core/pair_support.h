@@ -30,7 +30,7 @@ static wg_tensor *uniform(wg_dtype dtype, wg_shape shape, wg_rng *rng)
     return t;
 }
 
-/* Keeps the listing after the pass, and that after the last one. */
+/* Keeps the listing after the pass, and that after the last pass. */
 typedef struct listing {
     char paired[20000], last[20000];
 } listing;
@@ -39,7 +39,7 @@ static void keep(void *user, const char *pass, const char *text)
 {
     listing *l = user;
     if (strcmp(pass, "pair gradients") == 0) snprintf(l->paired, sizeof l->paired, "%s", text);
-    snprintf(l->last, sizeof l->last, "%s", text);
+    if (strcmp(pass, "fuse") == 0) snprintf(l->last, sizeof l->last, "%s", text);
 }
 
 static int occurrences(const char *text, const char *what)
