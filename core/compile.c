@@ -70,6 +70,7 @@ typedef struct pass {
 static const pass passes[] = {
     {"merge scans", wg__pass_merge_scans},
     {"dead code", wg__pass_dead},
+    {"implicit broadcasts", wg__pass_broadcasts},
     {"common subexpressions", wg__pass_cse},
     {"merge products", wg__pass_products},
     {"invariant code", wg__pass_invariant},

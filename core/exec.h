@@ -84,8 +84,9 @@ typedef enum wg__reg_kind {
     WG__REG_BLOCK,   /* n elements in scratch */
     WG__REG_OUT,     /* n elements straight in an output */
     WG__REG_IN,      /* contiguous external operand */
-    WG__REG_FILL,    /* external operand expanded into scratch (one value a row, or strided) */
+    WG__REG_FILL,    /* external operand that is strided, gathered into scratch */
     WG__REG_CONST,   /* one number, expanded once */
+    WG__REG_ROW_IN,  /* external operand with one value a row, where it lies */
     WG__REG_ROW,     /* one value a row in scratch */
     WG__REG_ROW_OUT, /* one value a row, straight in an output */
 } wg__reg_kind;
@@ -108,8 +109,9 @@ typedef struct wg__step_op {
     int32_t in[4], n_in, out; /* registers */
     uint8_t row;              /* 1: one value a row (n = 1) */
     uint8_t reduce;           /* 1: row reduction */
-    uint8_t expand[4];        /* 1: row register to be expanded into `temp[j]` first */
+    uint8_t expand[4];        /* 1: a value a row, to be expanded into `temp[j]` first */
     int32_t temp[4];
+    uint8_t number; /* 1, or 2 to be negated: in[n_in] is one value a row, given as attribute */
     wg_dtype dtype, out_dtype;
 } wg__step_op;
 

@@ -6,6 +6,7 @@
  * plain arrays. */
 #include <string.h>
 
+#include "builtin.h"
 #include "exec.h"
 
 /* Elements a block: so many that calls do not weigh (one costs as much as a sum over 100 elements),
@@ -33,6 +34,8 @@ typedef struct builder {
     int32_t *reg_of; /* per value: register + 1 */
     int32_t most_regs;
     int32_t *last; /* per register: last instruction that reads it */
+    int32_t
+        *row_of; /* per register with one value a row: 1 + the one that has it at every element */
 } builder;
 
 static bool is_row_value(const builder *b, int32_t v)
@@ -96,8 +99,8 @@ static int32_t new_reg(builder *b, wg__reg_kind kind, wg_dtype dtype)
     if (f->n_regs == b->most_regs) return -1;
     f->regs[f->n_regs] =
         (wg__reg){.kind = kind, .dtype = dtype, .size = wg_dtype_size(dtype), .scratch = -1};
-    if (kind == WG__REG_IN || kind == WG__REG_FILL || kind == WG__REG_OUT ||
-        kind == WG__REG_ROW_OUT)
+    if (kind == WG__REG_IN || kind == WG__REG_FILL || kind == WG__REG_ROW_IN ||
+        kind == WG__REG_OUT || kind == WG__REG_ROW_OUT)
         f->outer[f->n_outer++] = f->n_regs;
     b->last[f->n_regs] = -1;
     return f->n_regs++;
@@ -113,7 +116,11 @@ static bool give_inputs(builder *b)
         bool constant = wg__fused_number(b->g, v, &number);
         int64_t along = f->in_stride[i][WG_MAX_AXES];
         bool plain = along == (int64_t)wg_dtype_size(dtype) || f->row == 1;
-        int32_t r = new_reg(b, constant ? WG__REG_CONST : plain ? WG__REG_IN : WG__REG_FILL, dtype);
+        wg__reg_kind kind = constant     ? WG__REG_CONST
+                            : plain      ? WG__REG_IN
+                            : along == 0 ? WG__REG_ROW_IN
+                                         : WG__REG_FILL;
+        int32_t r = new_reg(b, kind, dtype);
         if (r < 0) return false;
         f->regs[r].index = i;
         f->regs[r].step = plain ? (int64_t)wg_dtype_size(dtype) : along;
@@ -133,6 +140,11 @@ static bool is_output(const builder *b, int32_t v, int32_t *which)
     return false;
 }
 
+static bool one_a_row(const wg__reg *r)
+{
+    return r->kind == WG__REG_ROW || r->kind == WG__REG_ROW_OUT || r->kind == WG__REG_ROW_IN;
+}
+
 /* Operand j of instruction `op`, which is number f->n_ops, is value v. */
 static bool give_operand(builder *b, wg__step_op *op, int j, int32_t v, bool one)
 {
@@ -141,11 +153,17 @@ static bool give_operand(builder *b, wg__step_op *op, int j, int32_t v, bool one
     if (op->in[j] < 0) return false;
     const wg__reg *r = &f->regs[op->in[j]];
     op->temp[j] = -1;
-    if (!one && (r->kind == WG__REG_ROW || r->kind == WG__REG_ROW_OUT)) {
-        op->expand[j] = 1;
-        op->temp[j] = new_reg(b, WG__REG_BLOCK, r->dtype);
-        if (op->temp[j] < 0) return false;
-        b->last[op->temp[j]] = f->n_ops;
+    if (!one && one_a_row(r)) {
+        int32_t *row = &b->row_of[op->in[j]];
+        if (!*row) {
+            op->expand[j] = 1;
+            op->temp[j] = new_reg(b, WG__REG_BLOCK, r->dtype);
+            if (op->temp[j] < 0) return false;
+            *row = op->temp[j] + 1;
+            b->last[op->temp[j]] = f->n_ops;
+        } else {
+            op->in[j] = *row - 1; /* expanded before; twice by one instruction, too */
+        }
     }
     b->last[op->in[j]] = f->n_ops;
     return true;
@@ -153,6 +171,39 @@ static bool give_operand(builder *b, wg__step_op *op, int j, int32_t v, bool one
 
 /* What a transcendental costs in sums or products. */
 enum { DEAR = 12 };
+
+/* Sums and products with one value a row: that value becomes an attribute, in place of a row full
+ * of it that would be written and read again. */
+static bool give_number(builder *b, wg__step_op *op, const wg__gnode *n)
+{
+    static const struct {
+        const wg_op *op, *as;
+        int which, number;
+    } forms[] = {{&wg__op_mul, &wg__op_scale, 0, 1},
+                 {&wg__op_mul, &wg__op_scale, 1, 1},
+                 {&wg__op_add, &wg__op_add_scalar, 0, 1},
+                 {&wg__op_add, &wg__op_add_scalar, 1, 1},
+                 {&wg__op_sub, &wg__op_add_scalar, 1, 2}};
+    wg__fused *f = b->f;
+    if (n->n_in != 2 || (op->dtype != WG_F32 && op->dtype != WG_F64)) return false;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        int32_t x = b->reg_of[n->in[1 - forms[i].which]] - 1;
+        int32_t r = b->reg_of[n->in[forms[i].which]] - 1;
+        if (n->op != forms[i].op || x < 0 || r < 0 || !one_a_row(&f->regs[r]) ||
+            one_a_row(&f->regs[x]))
+            continue;
+        op->op = forms[i].as;
+        op->loop = op->op->loop;
+        op->n_in = 1;
+        op->in[0] = x;
+        op->in[1] = r;
+        op->temp[0] = -1;
+        op->number = (uint8_t)forms[i].number;
+        b->last[x] = b->last[r] = f->n_ops;
+        return true;
+    }
+    return false;
+}
 
 static bool give_op(builder *b, const wg__gnode *n, const wg__match *match)
 {
@@ -172,8 +223,9 @@ static bool give_op(builder *b, const wg__gnode *n, const wg__match *match)
     op->loop = p ? p->loop : n->op->loop;
     op->out_dtype = g->values[v].type.dtype;
     op->dtype = g->values[in[!p && n->n_in == 3 ? 1 : 0]].type.dtype;
-    for (int j = 0; j < op->n_in; j++)
-        if (!give_operand(b, op, j, in[j], one)) return false;
+    if (p || one || !give_number(b, op, n))
+        for (int j = 0; j < op->n_in; j++)
+            if (!give_operand(b, op, j, in[j], one)) return false;
     bool out = is_output(b, v, &which);
     op->out = new_reg(
         b, one ? (out ? WG__REG_ROW_OUT : WG__REG_ROW) : (out ? WG__REG_OUT : WG__REG_BLOCK),
@@ -301,7 +353,8 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
     if (b.most_regs > WG__MAX_REGS) b.most_regs = WG__MAX_REGS;
     wg__fused *f = wg__arena_calloc(arena, 1, sizeof *f);
     wg_view *views = wg_calloc((size_t)(n_inputs + n_outputs) + 1, sizeof *views);
-    b.last = wg_calloc((size_t)b.most_regs + 1, sizeof *b.last);
+    b.last = wg_calloc(2 * ((size_t)b.most_regs + 1), sizeof *b.last);
+    b.row_of = b.last ? b.last + b.most_regs + 1 : NULL;
     b.f = f;
     bool ok = f && views && b.last;
     if (ok) {

@@ -16,6 +16,16 @@ typedef struct matcher {
 
 static bool match_node(matcher *m, int node, int32_t value);
 
+/* One value a row goes into a sum or product as a number, which is cheaper than a row of it. */
+static bool one_a_row(const matcher *m, int32_t value)
+{
+    const wg_shape *s = &m->g->values[value].type.shape;
+    int rank = m->shape->rank;
+    double number;
+    return rank > 0 && m->shape->dim[rank - 1] > 1 && (!s->rank || s->dim[s->rank - 1] == 1) &&
+           !wg__fused_number(m->g, value, &number);
+}
+
 static bool match_operands(matcher *m, int node, const wg__gnode *n, bool swapped)
 {
     for (int j = 0; j < n->n_in; j++) {
@@ -23,6 +33,8 @@ static bool match_operands(matcher *m, int node, const wg__gnode *n, bool swappe
         int side = m->pattern->in[node][j];
         if (side >= 0) {
             if (!match_node(m, side, value)) return false;
+        } else if (one_a_row(m, value)) {
+            return false;
         } else if (m->operand[~side] < 0) {
             m->operand[~side] = value;
         } else if (m->operand[~side] != value) {

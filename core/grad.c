@@ -59,6 +59,16 @@ wg_var wg_sum_to(wg_var g, wg_shape shape)
 {
     wg_type t = wg_var_type(g);
     if (!wg_var_ok(g) || wg_shape_equal(&t.shape, &shape)) return g;
+    /* Of axes that stay: the sum that anybody would write, which is fused with what is around it.
+     */
+    wg_reduce_attr axes = {0, 1};
+    bool stay = t.shape.rank == shape.rank && (t.dtype == WG_F32 || t.dtype == WG_F64);
+    for (int i = 0; i < shape.rank && stay; i++) {
+        if (t.shape.dim[i] == shape.dim[i]) continue;
+        stay = shape.dim[i] == 1;
+        axes.axes |= 1U << i;
+    }
+    if (stay) return wg_record(&wg__op_sum, &g, 1, &axes, sizeof axes);
     return wg_record(&wg__op_sum_to, &g, 1, &shape, sizeof shape);
 }
 

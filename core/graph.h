@@ -85,6 +85,7 @@ void wg__products_in_bf16(wg__graph *g);
 bool wg__pass_merge_scans(wg__graph *g);
 bool wg__pass_dead(wg__graph *g); /* dead code, unused slots of scans */
 bool wg__pass_cse(wg__graph *g);
+bool wg__pass_broadcasts(wg__graph *g);   /* operands are broadcast by those who read them */
 bool wg__pass_products(wg__graph *g);     /* products of loops merged and split */
 bool wg__pass_invariant(wg__graph *g);    /* what does not change leaves loops */
 bool wg__pass_hoist(wg__graph *g);        /* products of sequences leave loops */

@@ -12,6 +12,7 @@
 #include <wengert/program.h>
 
 #include "compile.h"
+#include "tensors.h"
 
 typedef struct tree {
     wg_tape *tape;
@@ -180,6 +181,70 @@ static void lstm_is_short(void **state)
     drop(&t);
 }
 
+/* Sums, differences and products with one value a row, whichever side it is on, and whether it is
+ * an operand or made in the kernel; other ops have it spread over the row, once. */
+static void one_value_a_row(void **state)
+{
+    (void)state;
+    static const int64_t width[] = {1, 5, 300, 2100};
+    for (size_t w = 0; w < sizeof width / sizeof *width; w++)
+        for (int d = 0; d <= (int)WG_F64; d++)
+            for (int made = 0; made <= 1; made++) {
+                const wg_map_pattern two = {.n_in = 2};
+                tree t = new_tree(&two, (wg_dtype)d, 3, width[w], false);
+                wg_var x = t.in[0], r = wg_sum_axis(t.in[1], -1, true);
+                wg_tensor *given = wgt_random_tensor((wg_dtype)d, WG_SHAPE(3, 1), 8);
+                if (!made) r = wg_tensor_var(t.tape, given);
+                wg_var out[] = {wg_mul(x, r),
+                                wg_mul(r, x),
+                                wg_add(x, r),
+                                wg_add(r, x),
+                                wg_sub(x, r),
+                                wg_sub(r, x),
+                                wg_div(x, r),
+                                wg_max(wg_div(r, x), r),
+                                wg_mul(r, r),
+                                wg_mul(wg_sum_axis(wg_mul(x, r), -1, true), x),
+                                wg_add(wg_mul(r, x), wg_mul(x, wg_exp(wg_neg(wg_square(r)))))};
+                enum { OUTS = sizeof out / sizeof *out };
+                for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
+                    wg_program *one = compile(out, OUTS, isa, 1, false);
+                    wg_program *two_threads = compile(out, OUTS, isa, 2, false);
+                    wg_program *plain = compile(out, OUTS, isa, 1, true);
+                    same_bits(one, plain, "one value a row");
+                    same_bits(two_threads, plain, "one value a row");
+                    wg_program_free(one);
+                    wg_program_free(two_threads);
+                    wg_program_free(plain);
+                }
+                wg_tensor_free(given);
+                drop(&t);
+            }
+}
+
+/* The gradient of a layer norm is sums over rows, and each feeds elements of its row: all of it one
+ * kernel, and the sums over the rows' axis. */
+static void gradient_of_layer_norm_is_one_kernel(void **state)
+{
+    (void)state;
+    const wg_map_pattern two = {.n_in = 2};
+    tree t = new_tree(&two, WG_F64, 6, 33, false);
+    wg_var y = wg_layer_norm(t.in[0], WG_NONE, WG_NONE, 1e-5), gx;
+    wg_error err;
+    WGT_OK(wg_grad(&y, &t.in[1], 1, &t.in[0], 1, &gx), &err);
+    wg_program *p = compile(&gx, 1, (int)wg_isa_best(), 1, false);
+    wg_program *plain = compile(&gx, 1, (int)wg_isa_best(), 1, true);
+    wg_program_stats s = {.size = sizeof s};
+    wg_program_get_stats(p, &s);
+    assert_int_equal(s.kernels_a_run, 1);
+    for (int64_t i = 0; i < 6 * 33; i++)
+        WGT_NEAR(wg_tensor_get(wg_program_output(p, 0), i),
+                 wg_tensor_get(wg_program_output(plain, 0), i), 1e-12);
+    wg_program_free(p);
+    wg_program_free(plain);
+    drop(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +252,8 @@ int main(void)
         cmocka_unit_test(values_in_use_stay),
         cmocka_unit_test(repeated_operands_must_be_one),
         cmocka_unit_test(lstm_is_short),
+        cmocka_unit_test(one_value_a_row),
+        cmocka_unit_test(gradient_of_layer_norm_is_one_kernel),
     };
     return cmocka_run_group_tests_name("fused", tests, NULL, NULL);
 }

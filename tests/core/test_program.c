@@ -169,10 +169,11 @@ static void chains_and_row_reductions_fuse(void **state)
     wg_compile_options o = {.size = sizeof o, .trace = note_pass, .trace_user = seen};
     wg_program *fused, *plain;
     WGT_OK(wg_compile(&y, 1, &o, &fused, &err), &err);
-    assert_string_equal(seen, "recorded|merge scans|dead code|common subexpressions|merge products|"
-                              "invariant code|common subexpressions|hoist|sink|"
-                              "common subexpressions|pack weights|dead code|pair gradients|"
-                              "unmasked steps|views before maps|fuse|plan|");
+    assert_string_equal(
+        seen,
+        "recorded|merge scans|dead code|implicit broadcasts|common subexpressions|merge products|"
+        "invariant code|common subexpressions|hoist|sink|common subexpressions|pack weights|"
+        "dead code|pair gradients|unmasked steps|views before maps|fuse|plan|");
     o.trace = NULL;
     o.node_by_node = true;
     WGT_OK(wg_compile(&y, 1, &o, &plain, &err), &err);

@@ -27,6 +27,7 @@ static const char *const some_passes[] = {"-hoist",
                                           "-merge products",
                                           "-invariant code",
                                           "-views before maps",
+                                          "-implicit broadcasts",
                                           "-merge scans",
                                           "-pack weights"};
 enum { N_PASSES = sizeof some_passes / sizeof *some_passes, MOST_VARIANTS = N_PASSES + 8 };
