@@ -145,7 +145,8 @@ static bool one_a_row(const wg__reg *r)
     return r->kind == WG__REG_ROW || r->kind == WG__REG_ROW_OUT || r->kind == WG__REG_ROW_IN;
 }
 
-/* Operand j of instruction `op`, which is number f->n_ops, is value v. */
+/* Operand j of instruction `op`, which is number f->n_ops, is value v. `one`: the instruction runs
+ * on one value a row; others, sums of rows among them, see whole rows. */
 static bool give_operand(builder *b, wg__step_op *op, int j, int32_t v, bool one)
 {
     wg__fused *f = b->f;
@@ -225,7 +226,7 @@ static bool give_op(builder *b, const wg__gnode *n, const wg__match *match)
     op->dtype = g->values[in[!p && n->n_in == 3 ? 1 : 0]].type.dtype;
     if (p || one || !give_number(b, op, n))
         for (int j = 0; j < op->n_in; j++)
-            if (!give_operand(b, op, j, in[j], one)) return false;
+            if (!give_operand(b, op, j, in[j], op->row)) return false;
     bool out = is_output(b, v, &which);
     op->out = new_reg(
         b, one ? (out ? WG__REG_ROW_OUT : WG__REG_ROW) : (out ? WG__REG_OUT : WG__REG_BLOCK),

@@ -53,9 +53,9 @@ static bool read_before(const wg__fused *f, int32_t i, int32_t j)
     }
     if (made < 0) return false;
     for (int32_t k = made + 1; k < f->n_ops; k++)
-        for (int a = 0; a < f->ops[k].n_in; a++) {
+        for (int a = 0; a < f->ops[k].n_in + (f->ops[k].number > 0); a++) {
             const wg__reg *r = &f->regs[f->ops[k].in[a]];
-            if (r->kind == WG__REG_IN && r->index == i) return false;
+            if ((r->kind == WG__REG_IN || r->kind == WG__REG_ROW_IN) && r->index == i) return false;
         }
     return true;
 }

@@ -205,14 +205,19 @@ static void one_value_a_row(void **state)
                                 wg_max(wg_div(r, x), r),
                                 wg_mul(r, r),
                                 wg_mul(wg_sum_axis(wg_mul(x, r), -1, true), x),
-                                wg_add(wg_mul(r, x), wg_mul(x, wg_exp(wg_neg(wg_square(r)))))};
-                enum { OUTS = sizeof out / sizeof *out };
+                                wg_add(wg_mul(r, x), wg_mul(x, wg_exp(wg_neg(wg_square(r))))),
+                                wg_sum_axis(wg_broadcast_to(r, WG_SHAPE(3, width[w])), -1, true),
+                                r};
+                enum { OUTS = sizeof out / sizeof *out - 1 };
                 for (int isa = 0; isa <= (int)wg_isa_best(); isa++) {
-                    wg_program *one = compile(out, OUTS, isa, 1, false);
-                    wg_program *two_threads = compile(out, OUTS, isa, 2, false);
-                    wg_program *plain = compile(out, OUTS, isa, 1, true);
+                    wg_program *one = compile(out, OUTS + 1, isa, 1, false);
+                    wg_program *two_threads = compile(out, OUTS + 1, isa, 2, false);
+                    wg_program *plain = compile(out, OUTS + 1, isa, 1, true);
                     same_bits(one, plain, "one value a row");
                     same_bits(two_threads, plain, "one value a row");
+                    WGT_NEAR(wg_tensor_get(wg_program_output(one, OUTS - 1), 2),
+                             (double)width[w] * wg_tensor_get(wg_program_output(one, OUTS), 2),
+                             1e-3 * (double)width[w]);
                     wg_program_free(one);
                     wg_program_free(two_threads);
                     wg_program_free(plain);
