@@ -7,6 +7,7 @@
 
 #include "compile.h"
 #include "isa.h"
+#include "track.h"
 
 static int64_t now_ns(void)
 {
@@ -115,6 +116,30 @@ static wg_status check_passes(const char *list, wg_error *err)
     return WG_OK;
 }
 
+/* Which outputs a kernel that tells the rows it touched writes, whole and alone. */
+static bool find_touches(wg_program *p)
+{
+    wg__frame *f = &p->frame;
+    f->touched = wg__arena_calloc(&p->arena, (size_t)f->n_bind + 1, sizeof *f->touched);
+    p->touches = wg__arena_calloc(&p->arena, (size_t)p->n_out + 1, sizeof *p->touches);
+    if (!f->touched || !p->touches) return false;
+    for (int32_t o = 0; o < p->n_out; o++) {
+        int32_t writers = 0;
+        for (int32_t k = 0; k < f->n_instr; k++) {
+            const wg__instr *i = &f->instr[k];
+            for (int32_t j = 0; j < i->n_out; j++) {
+                if (i->out_loc[j].bind != p->out_bind[o]) continue;
+                writers++;
+                p->touches[o] = i->kind == WG__KERNEL && j == 0 && i->op->traits & WG_OP_TOUCHES &&
+                                i->out_loc[0].offset == 0 &&
+                                wg_shape_equal(&i->out[0].shape, &p->out_types[o].shape);
+            }
+        }
+        p->touches[o] = p->touches[o] && writers == 1;
+    }
+    return true;
+}
+
 /* Node by node: each map is a group of one, nothing else is rewritten. */
 static void lone_groups(wg__graph *g)
 {
@@ -196,6 +221,7 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
         p->inputs[i].name = name;
     }
     for (int i = 0; i < n_out; i++) p->out_types[i] = g->values[g->out[i]].type;
+    if (!find_touches(p)) goto out_of_memory;
     p->memory = p->backend->alloc(p->frame.arena_bytes + 64);
     if (!p->memory) goto out_of_memory;
     p->frame.arena = p->memory;
@@ -317,7 +343,7 @@ wg_status wg_program_run(wg_program *p, wg_error *err)
     for (int32_t i = 0; i < p->n_inputs; i++) {
         if (!p->inputs[i].tensor)
             return wg_error_set(err, WG_ESTATE, "input '%s' is not bound", p->inputs[i].name);
-        p->frame.bind[i] = wg_tensor_data(p->inputs[i].tensor);
+        p->frame.bind[i] = wg__tensor_memory(p->inputs[i].tensor);
     }
     for (int32_t i = 0; i < p->n_out; i++) {
         bool direct = p->user[i] && !overlaps(p, i);
@@ -326,7 +352,10 @@ wg_status wg_program_run(wg_program *p, wg_error *err)
                 wg_tensor_new(p->out_types[i].dtype, p->out_types[i].shape, &p->own[i], err);
             if (status != WG_OK) return status;
         }
-        p->frame.bind[p->out_bind[i]] = wg_tensor_data(direct ? p->user[i] : p->own[i]);
+        p->frame.bind[p->out_bind[i]] = wg__tensor_memory(direct ? p->user[i] : p->own[i]);
+        wg_touched *rows = direct && p->touches[i] ? wg__tensor_rows(p->user[i]) : NULL;
+        p->frame.touched[p->out_bind[i]] = rows;
+        if (p->user[i] && !rows) wg__tensor_forget(p->user[i]);
     }
     wg__run run = {.backend = p->backend,
                    .threads = p->threads,
@@ -339,9 +368,11 @@ wg_status wg_program_run(wg_program *p, wg_error *err)
     p->stats.products_a_run = run.products;
     p->stats.kernels_a_run = run.kernels;
     for (int32_t i = 0; i < p->n_out && status == WG_OK; i++)
-        if (p->user[i] && wg_tensor_data(p->user[i]) != p->frame.bind[p->out_bind[i]])
-            memcpy(wg_tensor_data(p->user[i]), wg_tensor_cdata(p->own[i]),
+        if (p->user[i] && wg_tensor_cdata(p->user[i]) != p->frame.bind[p->out_bind[i]]) {
+            memcpy(wg__tensor_memory(p->user[i]), wg_tensor_cdata(p->own[i]),
                    wg_tensor_bytes(p->own[i]));
+            wg__tensor_forget(p->user[i]); /* what it overlaps may have been told otherwise */
+        }
     return status;
 }
 

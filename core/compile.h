@@ -22,6 +22,7 @@ struct wg_program {
     wg_tensor **own;  /* made when an output is not bound, or bound to an input's memory */
     wg_tensor **user; /* bound by the caller */
     wg_type *out_types;
+    bool *touches; /* output i comes with the rows that it touched (wg_touched) */
     int32_t n_out;
     int threads, isa;
     wg_watch_fn watch;

@@ -48,7 +48,8 @@ struct wg__frame {
     unsigned char *arena; /* set before running */
     void **bind;
     int32_t n_bind;
-    int64_t time; /* of the loop step; -1 outside */
+    wg_touched **touched; /* by bind, as far as known of outputs' memory; NULL in bodies */
+    int64_t time;         /* of the loop step; -1 outside */
 };
 
 /* One loop: the body's frame and how its binds are set each step. */

@@ -6,6 +6,7 @@
 
 #include "init.h"
 #include "registry.h"
+#include "track.h"
 
 /* Every parameter starts at a multiple of this many elements: a cache line of f32, and an offset
  * that does not depend on the dtype. */
@@ -17,6 +18,7 @@ typedef struct param {
     wg_init init;
     int64_t offset, count;
     wg_tensor *value, *grad;
+    wg__track track; /* of grad */
 } param;
 
 struct wg_params {
@@ -25,6 +27,8 @@ struct wg_params {
     int count, capacity;
     int64_t elements, length; /* without and with the padding */
     wg_tensor *values, *grads;
+    wg__track track; /* of grads */
+    uint64_t *bits;  /* of the rows of all matrices */
 };
 
 wg_status wg_params_new(wg_dtype dtype, wg_params **out, wg_error *err)
@@ -50,6 +54,8 @@ static void drop_tensors(wg_params *params)
     wg_tensor_free(params->values);
     wg_tensor_free(params->grads);
     params->values = params->grads = NULL;
+    wg_free(params->bits);
+    params->bits = NULL;
 }
 
 void wg_params_free(wg_params *params)
@@ -115,8 +121,35 @@ static wg_status view_of(const wg_params *params, const param *p, wg_tensor *are
                          wg_error *err)
 {
     size_t offset = (size_t)p->offset * wg_dtype_size(params->dtype);
-    return wg_tensor_wrap(params->dtype, p->shape, (char *)wg_tensor_data(arena) + offset, out,
+    return wg_tensor_wrap(params->dtype, p->shape, (char *)wg__tensor_memory(arena) + offset, out,
                           err);
+}
+
+static int64_t words_of(const param *p)
+{
+    return p->shape.rank == 2 && p->count > 0 ? (p->shape.dim[0] + 63) / 64 : 0;
+}
+
+/* Gradients start as zeros, and that is known. */
+static wg_status track(wg_params *params, wg_error *err)
+{
+    int64_t words = 0; /* fewer than there are elements */
+    for (int i = 0; i < params->count; i++) words += words_of(&params->list[i]);
+    params->bits = wg_calloc((size_t)words + 1, sizeof *params->bits);
+    if (!params->bits) return wg_error_set(err, WG_ENOMEM, "parameters: out of memory");
+    atomic_init(&params->track.open, false);
+    params->track.writes = 0;
+    wg__tensor_track(params->grads, &params->track);
+    uint64_t *bits = params->bits;
+    for (int i = 0; i < params->count; i++) {
+        param *p = &params->list[i];
+        p->track = (wg__track){.whole = &params->track};
+        if (words_of(p) > 0)
+            p->track.rows = (wg_touched){.n = p->shape.dim[0], .bits = bits, .known = true};
+        bits += words_of(p);
+        wg__tensor_track(p->grad, &p->track);
+    }
+    return WG_OK;
 }
 
 wg_status wg_params_init(wg_params *params, uint64_t seed, wg_error *err)
@@ -131,6 +164,7 @@ wg_status wg_params_init(wg_params *params, uint64_t seed, wg_error *err)
         if (!status) status = view_of(params, p, params->grads, &p->grad, err);
         if (!status) status = wg__init_fill(p->name, &p->init, seed, p->value, err);
     }
+    if (!status) status = track(params, err);
     if (status) drop_tensors(params);
     return status;
 }
@@ -194,6 +228,71 @@ wg_tensor *wg_params_values(const wg_params *params)
 wg_tensor *wg_params_grads(const wg_params *params)
 {
     return params->grads;
+}
+
+/* ---- which gradients may differ from zero ---- */
+
+/* The last parameter that starts at or before element `at` of the arena. */
+static int param_at(const wg_params *params, int64_t at)
+{
+    int low = 0, high = params->count - 1;
+    while (low < high) {
+        int middle = low + (high - low + 1) / 2;
+        if (params->list[middle].offset <= at)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+/* The first row from `row` on whose bit is `set`; n when there is none. */
+static int64_t find_row(const wg_touched *rows, int64_t row, bool set)
+{
+    while (row < rows->n) {
+        uint64_t word = set ? rows->bits[row / 64] : ~rows->bits[row / 64];
+        word &= ~(uint64_t)0 << (row % 64);
+        row -= row % 64;
+        if (!word) {
+            row += 64;
+            continue;
+        }
+        while (!(word & 1)) word >>= 1, row++;
+        break;
+    }
+    return row < rows->n ? row : rows->n;
+}
+
+bool wg_params_touched(const wg_params *params, int64_t from, int64_t to, int64_t *begin,
+                       int64_t *end)
+{
+    if (to > params->length) to = params->length;
+    if (from < 0) from = 0;
+    for (int i = from < to ? param_at(params, from) : 0; from < to; i++) {
+        const param *p = &params->list[i];
+        int64_t last = i + 1 < params->count ? params->list[i + 1].offset : params->length;
+        if (last <= from) continue; /* an empty one */
+        const wg_touched *rows = p->grad ? wg__tensor_rows(p->grad) : NULL;
+        if (!rows || !rows->known) {
+            *begin = from;
+            *end = last < to ? last : to;
+            return true;
+        }
+        int64_t width = p->shape.dim[1], row = (from - p->offset) / width;
+        row = find_row(rows, row < rows->n ? row : rows->n, true);
+        if (row < rows->n) {
+            int64_t first = p->offset + row * width;
+            int64_t stop = p->offset + find_row(rows, row, false) * width;
+            first -= first % ALIGN;
+            stop += (ALIGN - stop % ALIGN) % ALIGN;
+            if (first >= to) return false;
+            *begin = first > from ? first : from;
+            *end = stop < to ? stop : to;
+            return true;
+        }
+        from = last;
+    }
+    return false;
 }
 
 wg_var wg_param(wg_tape *tape, const wg_params *params, int id)

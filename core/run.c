@@ -37,6 +37,8 @@ static wg_status run_kernel(wg__frame *f, wg__instr *i, wg__run *run)
                    .threads = run->threads,
                    .isa = run->isa,
                    .err = &why};
+    if (f->touched && i->op->traits & WG_OP_TOUCHES && i->out_loc[0].bind >= 0)
+        c.touched = f->touched[i->out_loc[0].bind];
     wg_status (*kernel)(wg_kernel * c) = i->op->kernel[run->backend->slot];
     if (!kernel) {
         wg_error_set(&why, WG_ENOTSUP, "the op has no kernel for the backend '%s'",

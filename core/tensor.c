@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "memory_private.h"
+#include "track.h"
 
 struct wg_tensor {
     wg_type type;
@@ -13,6 +14,7 @@ struct wg_tensor {
     size_t bytes;
     void *data;
     bool owned;
+    wg__track *track; /* of gradients */
 };
 
 /* Checks a type and gives its number of elements and bytes. */
@@ -129,6 +131,7 @@ size_t wg_tensor_bytes(const wg_tensor *tensor)
 
 void *wg_tensor_data(wg_tensor *tensor)
 {
+    if (tensor->track) atomic_store_explicit(&tensor->track->open, true, memory_order_relaxed);
     return tensor->data;
 }
 
@@ -182,11 +185,13 @@ double wg_tensor_get(const wg_tensor *tensor, int64_t i)
 void wg_tensor_set(wg_tensor *tensor, int64_t i, double value)
 {
     if (i < 0 || i >= tensor->count) return;
+    wg__tensor_forget(tensor);
     store(tensor->type.dtype, tensor->data, i, value);
 }
 
 void wg_tensor_fill(wg_tensor *tensor, double value)
 {
+    wg__tensor_forget(tensor);
     for (int64_t i = 0; i < tensor->count; i++) store(tensor->type.dtype, tensor->data, i, value);
 }
 
@@ -199,6 +204,7 @@ wg_status wg_tensor_copy(wg_tensor *dst, const wg_tensor *src, wg_error *err)
                             wg_shape_format(&src->type.shape, a, sizeof a), src->count,
                             wg_shape_format(&dst->type.shape, b, sizeof b), dst->count);
     }
+    wg__tensor_forget(dst);
     if (dst->type.dtype == src->type.dtype) {
         if (dst->bytes) memmove(dst->data, src->data, dst->bytes);
         return WG_OK;
@@ -206,4 +212,40 @@ wg_status wg_tensor_copy(wg_tensor *dst, const wg_tensor *src, wg_error *err)
     for (int64_t i = 0; i < dst->count; i++)
         store(dst->type.dtype, dst->data, i, load(src->type.dtype, src->data, i));
     return WG_OK;
+}
+
+/* ---- what is known of gradients ---- */
+
+void wg__tensor_track(wg_tensor *tensor, wg__track *track)
+{
+    tensor->track = track;
+}
+
+void *wg__tensor_memory(const wg_tensor *tensor)
+{
+    return tensor->data;
+}
+
+static bool is_open(wg__track *track)
+{
+    return atomic_load_explicit(&track->open, memory_order_relaxed);
+}
+
+wg_touched *wg__tensor_rows(const wg_tensor *tensor)
+{
+    wg__track *t = tensor->track;
+    if (!t || !t->rows.bits || is_open(t) || is_open(t->whole)) return NULL;
+    if (t->seen != t->whole->writes) {
+        t->rows.known = false;
+        t->seen = t->whole->writes;
+    }
+    return &t->rows;
+}
+
+void wg__tensor_forget(wg_tensor *tensor)
+{
+    wg__track *t = tensor->track;
+    if (!t) return;
+    if (!t->whole) t->writes++;
+    t->rows.known = false;
 }

@@ -18,12 +18,27 @@
 #define NAME(x) x##_f64
 #include "flat_body.h"
 
-double wg__flat_squares(wg_dtype dtype, const void *g, int64_t begin, int64_t end,
-                        const wg__flat_grad *grad)
+void wg__flat_squares(wg_dtype dtype, const void *g, int64_t begin, int64_t end,
+                      const wg__flat_grad *grad, wg__flat_sums *sums)
 {
     if (dtype == WG_F64)
-        return squares_f64((const double *)g + begin, end - begin, grad->scale, grad->limit);
-    return squares_f32((const float *)g + begin, end - begin, grad->scale, grad->limit);
+        squares_f64((const double *)g + begin, end - begin, grad, sums);
+    else
+        squares_f32((const float *)g + begin, end - begin, grad, sums);
+}
+
+double wg__flat_sum(const double sum[16])
+{
+    double s[16];
+    for (int k = 0; k < 16; k++) s[k] = sum[k];
+    for (int width = 8; width; width /= 2)
+        for (int k = 0; k < width; k++) s[k] += s[k + width];
+    return s[0];
+}
+
+bool wg__flat_any(wg_dtype dtype, const void *g, int64_t begin, int64_t end)
+{
+    return dtype == WG_F64 ? any_f64(g, begin, end) : any_f32(g, begin, end);
 }
 
 void wg__flat_sgd(wg_dtype dtype, const wg__flat_update *u, int64_t begin, int64_t end)

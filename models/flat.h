@@ -24,9 +24,19 @@ typedef struct wg__flat_update {
     double correct1, correct2; /* 1 / (1 - beta^t), 1 / sqrt(1 - beta2^t) */
 } wg__flat_update;
 
-/* Sum over [begin, end) of clamp(g scale, -limit, limit)^2. */
-double wg__flat_squares(wg_dtype dtype, const void *g, int64_t begin, int64_t end,
-                        const wg__flat_grad *grad);
+/* Sixteen sums side by side: the order of additions is fixed, and fits vectors. */
+typedef struct wg__flat_sums {
+    double plain[16], clipped[16];
+} wg__flat_sums;
+
+/* Adds g^2, and where limit is finite clamp(g scale, -limit, limit)^2 as well, over [begin, end);
+ * both ends are multiples of 16. */
+void wg__flat_squares(wg_dtype dtype, const void *g, int64_t begin, int64_t end,
+                      const wg__flat_grad *grad, wg__flat_sums *sums);
+double wg__flat_sum(const double sum[16]);
+
+/* Is anything in [begin, end) other than zero? NaN is. */
+bool wg__flat_any(wg_dtype dtype, const void *g, int64_t begin, int64_t end);
 
 void wg__flat_sgd(wg_dtype dtype, const wg__flat_update *u, int64_t begin, int64_t end);
 void wg__flat_momentum(wg_dtype dtype, const wg__flat_update *u, int64_t begin, int64_t end);

@@ -7,36 +7,32 @@ static inline T NAME(clipped)(T g, T scale, T limit)
     return x > limit ? limit : x;
 }
 
-/* Sixteen sums side by side: the order of additions is fixed, and fits vectors. */
-#define SUM_OF_SQUARES(name, expr)                                    \
-    static double NAME(name)(const T *g, int64_t n, T scale, T limit) \
-    {                                                                 \
-        double sum[16] = {0};                                         \
-        int64_t i = 0;                                                \
-        (void)scale, (void)limit;                                     \
-        for (; i + 16 <= n; i += 16)                                  \
-            for (int k = 0; k < 16; k++) {                            \
-                const double x = (double)(expr);                      \
-                sum[k] += x * x;                                      \
-            }                                                         \
-        for (int k = 0; i < n; i++, k = 0) {                          \
-            const double x = (double)(expr);                          \
-            sum[i % 16] += x * x;                                     \
-        }                                                             \
-        for (int width = 8; width; width /= 2)                        \
-            for (int k = 0; k < width; k++) sum[k] += sum[k + width]; \
-        return sum[0];                                                \
-    }
-SUM_OF_SQUARES(plain_squares, g[i + k])
-SUM_OF_SQUARES(clipped_squares, NAME(clipped)(g[i + k], scale, limit))
-#undef SUM_OF_SQUARES
-
 /* Without a limit the factor waits until the end: that leaves a load, a conversion, a product and
  * a sum an element, which keep up with memory. */
-static double NAME(squares)(const T *g, int64_t n, double scale, double limit)
+static void NAME(squares)(const T *g, int64_t n, const wg__flat_grad *grad, wg__flat_sums *sums)
 {
-    if (limit < (double)INFINITY) return NAME(clipped_squares)(g, n, (T)scale, (T)limit);
-    return NAME(plain_squares)(g, n, 1, 1) * scale * scale;
+    double sum[16];
+    for (int k = 0; k < 16; k++) sum[k] = sums->plain[k];
+    for (int64_t i = 0; i < n; i += 16)
+        for (int k = 0; k < 16; k++) sum[k] += (double)g[i + k] * (double)g[i + k];
+    for (int k = 0; k < 16; k++) sums->plain[k] = sum[k];
+    if (!(grad->limit < (double)INFINITY)) return;
+    /* A block of the arena is at hand still: memory is read once. */
+    const T scale = (T)grad->scale, limit = (T)grad->limit;
+    for (int k = 0; k < 16; k++) sum[k] = sums->clipped[k];
+    for (int64_t i = 0; i < n; i += 16)
+        for (int k = 0; k < 16; k++) {
+            const double x = (double)NAME(clipped)(g[i + k], scale, limit);
+            sum[k] += x * x;
+        }
+    for (int k = 0; k < 16; k++) sums->clipped[k] = sum[k];
+}
+
+static bool NAME(any)(const T *g, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++)
+        if (g[i] != 0) return true;
+    return false;
 }
 
 static void NAME(sgd)(const wg__flat_update *u, int64_t begin, int64_t end)

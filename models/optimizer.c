@@ -1,25 +1,10 @@
-/* Optimisers: options, norm and clipping, updates spread over threads, state. */
-#include <wengert/optimizer.h>
-
-#include <wengert/parallel.h>
+/* Optimisers: options, making and freeing, state. (Norm, clipping, updates: optimizer_step.c) */
+#include "optimizer_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "flat.h"
 #include "json_numbers.h"
-
-/* Norms are sums of blocks of BLOCK elements, whatever the number of threads. Updates are cut no
- * finer than GRAIN. */
-enum { BLOCK = 8192, GRAIN = 32768 };
-
-struct wg_optimizer {
-    wg_params *params;
-    wg_optimizer_options options;
-    wg_tensor *m, *v; /* NULL where the kind has none */
-    int64_t steps, skipped;
-    double *partial; /* a sum of squares a block */
-};
 
 static const char *const kind_name[WG_OPTIMIZER_KINDS] = {"sgd", "momentum", "adam"};
 
@@ -86,8 +71,9 @@ wg_status wg_optimizer_new(wg_params *params, const wg_optimizer_options *option
     o->options = *options;
     o->options.size = sizeof o->options;
     int64_t n = wg_tensor_count(wg_params_values(params));
-    o->partial = wg_calloc((size_t)((n + BLOCK - 1) / BLOCK) + 1, sizeof *o->partial);
-    if (!o->partial) status = wg_error_set(err, WG_ENOMEM, "optimiser: out of memory");
+    o->block = wg_calloc((size_t)((n + WG__BLOCK - 1) / WG__BLOCK) + 1, sizeof *o->block);
+    o->lazy = wg_calloc((size_t)wg_params_count(params) + 1, sizeof *o->lazy);
+    if (!o->block || !o->lazy) status = wg_error_set(err, WG_ENOMEM, "optimiser: out of memory");
     if (!status && o->options.kind != WG_OPTIMIZER_SGD) status = new_moment(o, &o->m, err);
     if (!status && o->options.kind == WG_OPTIMIZER_ADAM) status = new_moment(o, &o->v, err);
     if (status) {
@@ -103,13 +89,26 @@ void wg_optimizer_free(wg_optimizer *optimizer)
     if (!optimizer) return;
     wg_tensor_free(optimizer->m);
     wg_tensor_free(optimizer->v);
-    wg_free(optimizer->partial);
+    wg_free(optimizer->block);
+    wg_free(optimizer->lazy);
     wg_free(optimizer);
 }
 
 const wg_optimizer_options *wg_optimizer_get_options(const wg_optimizer *optimizer)
 {
     return &optimizer->options;
+}
+
+wg_status wg_optimizer_set_lazy(wg_optimizer *optimizer, int id, bool lazy, wg_error *err)
+{
+    if (id < 0 || id >= wg_params_count(optimizer->params))
+        return wg_error_set(err, WG_ENOTFOUND, "optimiser: no parameter has number %d", id);
+    if (wg_params_shape(optimizer->params, id).rank != 2)
+        return wg_error_set(err, WG_ESHAPE,
+                            "optimiser: parameter '%s' has no rows to be lazy about",
+                            wg_params_name(optimizer->params, id));
+    optimizer->lazy[id] = lazy;
+    return WG_OK;
 }
 
 int64_t wg_optimizer_steps(const wg_optimizer *optimizer)
@@ -120,125 +119,6 @@ int64_t wg_optimizer_steps(const wg_optimizer *optimizer)
 int64_t wg_optimizer_skipped(const wg_optimizer *optimizer)
 {
     return optimizer->skipped;
-}
-
-/* ---- norm ---- */
-
-typedef struct norm_pass {
-    wg_dtype dtype;
-    const void *g;
-    int64_t n;
-    wg__flat_grad grad;
-    double *partial;
-} norm_pass;
-
-static void norm_blocks(void *user, int64_t begin, int64_t end, int worker)
-{
-    (void)worker;
-    norm_pass *p = user;
-    for (int64_t b = begin; b < end; b++) {
-        int64_t last = (b + 1) * BLOCK < p->n ? (b + 1) * BLOCK : p->n;
-        p->partial[b] = wg__flat_squares(p->dtype, p->g, b * BLOCK, last, &p->grad);
-    }
-}
-
-static double norm(wg_optimizer *o, double scale, double limit)
-{
-    const wg_tensor *g = wg_params_grads(o->params);
-    norm_pass p = {.dtype = wg_params_dtype(o->params),
-                   .g = wg_tensor_cdata(g),
-                   .n = wg_tensor_count(g),
-                   .grad = {.scale = scale, .limit = limit, .factor = 1},
-                   .partial = o->partial};
-    int64_t blocks = (p.n + BLOCK - 1) / BLOCK;
-    wg_parallel_for(o->options.threads, blocks, GRAIN / BLOCK, norm_blocks, &p);
-    double sum = 0;
-    for (int64_t b = 0; b < blocks; b++) sum += p.partial[b];
-    return sqrt(sum);
-}
-
-double wg_optimizer_gradient_norm(wg_optimizer *optimizer, double count)
-{
-    return norm(optimizer, 1 / count, INFINITY);
-}
-
-/* ---- update ---- */
-
-typedef struct update_pass {
-    wg_dtype dtype;
-    wg_optimizer_kind kind;
-    wg__flat_update update;
-} update_pass;
-
-static void update_range(void *user, int64_t begin, int64_t end, int worker)
-{
-    (void)worker;
-    const update_pass *p = user;
-    if (p->kind == WG_OPTIMIZER_SGD)
-        wg__flat_sgd(p->dtype, &p->update, begin, end);
-    else if (p->kind == WG_OPTIMIZER_MOMENTUM)
-        wg__flat_momentum(p->dtype, &p->update, begin, end);
-    else
-        wg__flat_adam(p->dtype, &p->update, begin, end);
-}
-
-static void update(wg_optimizer *o, double lr, const wg__flat_grad *grad)
-{
-    const wg_optimizer_options *c = &o->options;
-    double t = (double)++o->steps;
-    wg_tensor *w = wg_params_values(o->params);
-    update_pass p = {.dtype = wg_params_dtype(o->params),
-                     .kind = c->kind,
-                     .update = {.w = wg_tensor_data(w),
-                                .g = wg_tensor_cdata(wg_params_grads(o->params)),
-                                .m = o->m ? wg_tensor_data(o->m) : NULL,
-                                .v = o->v ? wg_tensor_data(o->v) : NULL,
-                                .grad = *grad,
-                                .lr = lr,
-                                .keep = 1 - lr * c->weight_decay,
-                                .momentum = c->momentum,
-                                .nesterov = c->nesterov,
-                                .beta1 = c->beta1,
-                                .beta2 = c->beta2,
-                                .epsilon = c->epsilon,
-                                .correct1 = 1 / (1 - pow(c->beta1, t)),
-                                .correct2 = 1 / sqrt(1 - pow(c->beta2, t))}};
-    wg_parallel_for(c->threads, wg_tensor_count(w), GRAIN, update_range, &p);
-}
-
-wg_status wg_optimizer_step(wg_optimizer *o, double lr, double count, wg_optimizer_result *result,
-                            wg_error *err)
-{
-    const wg_optimizer_options *c = &o->options;
-    wg_optimizer_result r = {.factor = 1};
-    if (c->hook) {
-        wg_status status = c->hook(c->hook_user, wg_params_grads(o->params), &count, err);
-        if (status) return status;
-    }
-    if (!(lr >= 0) || isinf(lr))
-        return wg_error_set(err, WG_EINVAL, "optimiser: a learning rate of %g cannot be", lr);
-    if (!(count > 0) || isinf(count))
-        return wg_error_set(err, WG_EINVAL, "optimiser: a count of %g cannot be", count);
-    wg__flat_grad grad = {.scale = 1 / count, .limit = INFINITY, .factor = 1};
-    r.norm = norm(o, grad.scale, INFINITY);
-    if (!isfinite(r.norm)) {
-        r.skipped = true;
-        o->skipped++;
-        if (result) *result = r;
-        if (c->fail_not_finite)
-            return wg_error_set(err, WG_ENUMERIC, "the gradient's norm is %g", r.norm);
-        return WG_OK;
-    }
-    double left = r.norm;
-    if (c->clip_value > 0) {
-        grad.limit = c->clip_value;
-        if (c->clip_norm > 0) left = norm(o, grad.scale, grad.limit);
-    }
-    if (c->clip_norm > 0) grad.factor = fmin(1, c->clip_norm / (left + 1e-6));
-    r.factor = grad.factor;
-    update(o, lr, &grad);
-    if (result) *result = r;
-    return WG_OK;
 }
 
 /* ---- state ---- */

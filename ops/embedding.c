@@ -132,6 +132,33 @@ static wg_status scatter_rows_infer(wg_infer *c)
     return WG_OK;
 }
 
+/* Rows [begin, end) become zeros; where it is known which are not, these alone are written. */
+static void clear_rows(const rows_run *r, int64_t begin, int64_t end)
+{
+    const wg_touched *rows = r->c->touched;
+    if (!rows || !rows->known) {
+        memset(r->to + (size_t)begin * r->row_bytes, 0, (size_t)(end - begin) * r->row_bytes);
+        return;
+    }
+    for (int64_t v = begin; v < end;) {
+        uint64_t word = rows->bits[v / 64] >> (v % 64);
+        if (!word) {
+            v += 64 - v % 64;
+            continue;
+        }
+        if (word & 1) memset(r->to + (size_t)v * r->row_bytes, 0, r->row_bytes);
+        v++;
+    }
+}
+
+static void note_rows(const rows_run *r, wg_touched *rows)
+{
+    memset(rows->bits, 0, (size_t)((rows->n + 63) / 64) * sizeof *rows->bits);
+    for (int64_t i = 0; i < r->n_ids; i++)
+        rows->bits[r->ids[i] / 64] |= (uint64_t)1 << (r->ids[i] % 64);
+    rows->known = true;
+}
+
 /* A thread owns a range of rows of the result and looks at all ids in order. */
 static void add_rows(void *user, int64_t begin, int64_t end, int worker)
 {
@@ -139,7 +166,7 @@ static void add_rows(void *user, int64_t begin, int64_t end, int worker)
     wg_dtype dtype = r->c->out[0].dtype;
     const wg__kernels *k = wg__kernels_for(r->c->isa);
     (void)worker;
-    memset(r->to + (size_t)begin * r->row_bytes, 0, (size_t)(end - begin) * r->row_bytes);
+    clear_rows(r, begin, end);
     for (int64_t i = 0; i < r->n_ids; i++) {
         int64_t id = r->ids[i];
         if (id < begin || id >= end) continue;
@@ -158,6 +185,7 @@ static wg_status scatter_rows_kernel(wg_kernel *c)
     r.row_bytes = (size_t)r.width * wg_dtype_size(y->dtype);
     if (r.row_bytes == 0) return WG_OK;
     wg_parallel_for(c->threads, y->shape.dim[0], 1 + 32768 / (int64_t)r.row_bytes, add_rows, &r);
+    if (c->touched) note_rows(&r, c->touched);
     return WG_OK;
 }
 
@@ -177,7 +205,7 @@ const wg_op wg__op_scatter_rows = {
     .size = sizeof(wg_op),
     .name = "scatter_rows",
     .version = 1,
-    .traits = WG_OP_SCATTER,
+    .traits = WG_OP_SCATTER | WG_OP_TOUCHES,
     .n_in = 2,
     .n_out = 1,
     .infer = scatter_rows_infer,

@@ -253,7 +253,8 @@
     F(wg_status, wg_gradcheck, (const wg_var *out_, int n_out_, const wg_var *wrt_, int n_wrt_, const wg_gradcheck_options *options_, wg_gradcheck_report *report_, wg_error *err_), (out_, n_out_, wrt_, n_wrt_, options_, report_, err_)) \
     P(wg_gradcheck_report_free, (wg_gradcheck_report *report_), (report_)) \
     F(void *, wg_tape_alloc, (wg_tape *tape_, size_t count_, size_t size_), (tape_, count_, size_)) \
-    F(bool, wg_bf16_available, (void), ())
+    F(bool, wg_bf16_available, (void), ()) \
+    F(bool, wg_params_touched, (const wg_params *params_, int64_t from_, int64_t to_, int64_t *begin_, int64_t *end_), (params_, from_, to_, begin_, end_))
 
 /* clang-format on */
 

@@ -34,6 +34,7 @@ enum {
     WG_OP_ROWWISE = 1 << 22,     /* row i of the outputs depends on row i of the inputs alone */
     WG_OP_EFFECT = 1 << 23,      /* must run even when nothing uses its outputs */
     WG_OP_JOIN = 1 << 24,        /* output is the inputs side by side along attr's axis */
+    WG_OP_TOUCHES = 1 << 25,     /* kernels keep wg_kernel.touched: most rows of out 0 are zero */
 };
 
 /* Backends: slots of the kernel tables. */
@@ -62,6 +63,14 @@ typedef struct wg_view {
     void *data;
 } wg_view;
 
+/* Which rows of a matrix may differ from zero. Where `known`, every row v of n whose bit (v % 64 of
+ * bits[v / 64]) is clear holds zeros (+0) throughout; bits past the last row are clear. */
+typedef struct wg_touched {
+    int64_t n;
+    uint64_t *bits; /* (n + 63) / 64 words */
+    bool known;
+} wg_touched;
+
 /* One kernel call. Inputs are contiguous unless the op is WG_OP_STRIDED; outputs always are.
  * Kernels return WG_OK or wg_error_set(c->err, ...); they must not allocate: they ask for
  * `workspace` bytes (64-byte aligned) beforehand. */
@@ -77,6 +86,11 @@ typedef struct wg_kernel {
     int threads; /* how many the kernel may use, through wg_parallel_for */
     int isa;     /* wg_isa: which function table */
     wg_error *err;
+    /* WG_OP_TOUCHES: what is known of the memory of out 0, a matrix that was kept since the last
+     * run: where `known`, only the rows with a bit need clearing. The kernel leaves the bits of the
+     * rows that it wrote, and `known`; if it fails after it began to write, `known` is false. NULL:
+     * the memory holds anything, and nobody asks. Always NULL but on the CPU. */
+    wg_touched *touched;
 } wg_kernel;
 
 /* A block of an elementwise op: n elements, every input contiguous and of n elements (broadcast

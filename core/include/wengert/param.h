@@ -57,6 +57,21 @@ WG_API wg_tensor *wg_params_grad(const wg_params *params, int id);
 WG_API wg_tensor *wg_params_values(const wg_params *params);
 WG_API wg_tensor *wg_params_grads(const wg_params *params);
 
+/* The first part [*begin, *end) of [from, to) of the arena of gradients that may differ from zero;
+ * false when all of it is zero. Its ends are multiples of 16, or from, or to. Parts come in order:
+ *
+ *     for (int64_t at = 0, begin; wg_params_touched(params, at, n, &begin, &at);)
+ *         update(begin, at);
+ *
+ * Of the gradient of an embedding these are the rows whose ids occurred, as long as only programs
+ * write it: a program that adds such rows straight into wg_params_grad clears and writes no others.
+ * The tensors hold the zeros all the same. Any other writer makes the whole tensor count: a program
+ * whose gradient is a sum of more than the lookup (tied weights), wg_tensor_set, _fill and _copy
+ * until a program writes rows again, and wg_tensor_data for good, since its pointer may be kept; so
+ * read gradients through wg_tensor_cdata. Before initialisation everything counts. */
+WG_API bool wg_params_touched(const wg_params *params, int64_t from, int64_t to, int64_t *begin,
+                              int64_t *end);
+
 /* The parameter as a leaf of a tape: the same var each time on one tape. */
 WG_API wg_var wg_param(wg_tape *tape, const wg_params *params, int id);
 WG_API wg_var wg_param_named(wg_tape *tape, const wg_params *params, const char *name);

@@ -11,6 +11,12 @@
  *                w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
  *                (Kingma & Ba 2015, algorithm 1)
  *
+ * Norm and clipping take one pass over the arena, the update another. Rows of an embedding's
+ * gradient that are known to be zero (wg_params_touched) are read by neither for sgd without weight
+ * decay, and not by the norm for the others, with the very bits that reading them gives: additions
+ * go in one order, zeros change no sum, and w - lr 0 is w. Momentum, Adam and weight decay move
+ * weights without a gradient too, and do so unless wg_optimizer_set_lazy says otherwise.
+ *
  * Weight decay is decoupled: w -= lr decay w as well (Loshchilov & Hutter 2019). Everything is
  * computed in the dtype of the parameters, norms in f64. Results do not depend on the number of
  * threads. An optimiser belongs to one thread at a time and allocates nothing after it is made. */
@@ -73,6 +79,13 @@ WG_API wg_status wg_optimizer_new(wg_params *params, const wg_optimizer_options 
 WG_API void wg_optimizer_free(wg_optimizer *optimizer);
 /* The optimiser's copy of its options. */
 WG_API const wg_optimizer_options *wg_optimizer_get_options(const wg_optimizer *optimizer);
+
+/* Makes the rows of parameter id, a matrix, lazy, or not (the default). A step leaves a lazy row
+ * whose gradient is zero throughout as it is, with its moments, and does not decay it: "sparse" or
+ * "lazy" momentum and Adam, as in PyTorch's SparseAdam, with t counting all steps. For tables of
+ * embeddings; it differs from the formulas above in rows that had a gradient before. ENOTFOUND,
+ * ESHAPE. */
+WG_API wg_status wg_optimizer_set_lazy(wg_optimizer *optimizer, int id, bool lazy, wg_error *err);
 
 typedef struct wg_optimizer_result {
     double norm;   /* of g, before any clipping; not finite where g is not */
