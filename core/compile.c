@@ -78,6 +78,7 @@ static const pass passes[] = {
     {"common subexpressions", wg__pass_cse},
     {"hoist", wg__pass_hoist},
     {"sink", wg__pass_sink},
+    {"merge sums", wg__pass_merge_sums},
     {"common subexpressions", wg__pass_cse},
     {"pack weights", wg__pass_pack_weights},
     {"dead code", wg__pass_dead},
@@ -123,6 +124,7 @@ static bool find_touches(wg_program *p)
     f->touched = wg__arena_calloc(&p->arena, (size_t)f->n_bind + 1, sizeof *f->touched);
     p->touches = wg__arena_calloc(&p->arena, (size_t)p->n_out + 1, sizeof *p->touches);
     if (!f->touched || !p->touches) return false;
+    if (p->backend->slot != WG_BACKEND_CPU) return true;
     for (int32_t o = 0; o < p->n_out; o++) {
         int32_t writers = 0;
         for (int32_t k = 0; k < f->n_instr; k++) {

@@ -90,6 +90,7 @@ bool wg__pass_products(wg__graph *g);     /* products of loops merged and split 
 bool wg__pass_invariant(wg__graph *g);    /* what does not change leaves loops */
 bool wg__pass_hoist(wg__graph *g);        /* products of sequences leave loops */
 bool wg__pass_sink(wg__graph *g);         /* products that only feed sums and outputs leave loops */
+bool wg__pass_merge_sums(wg__graph *g);   /* rows added into zeros, added: added at once */
 bool wg__pass_pack_weights(wg__graph *g); /* right operands of a loop's products, packed once */
 bool wg__pass_pair(wg__graph *g);         /* ops and their gradients in one */
 bool wg__pass_unmask(wg__graph *g);       /* bodies of loops without the masks of lengths */

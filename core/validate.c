@@ -79,7 +79,7 @@ wg_status wg__validate_op(const wg_op *op, bool core, wg_error *err)
     uint32_t family = op->traits & WG_OP_FAMILY;
     const uint32_t known = WG_OP_FAMILY | WG_OP_COMMUTATIVE | WG_OP_CHEAP | WG_OP_KINKS |
                            WG_OP_STRIDED | WG_OP_NO_GRADIENT | WG_OP_INPLACE | WG_OP_ROWWISE |
-                           WG_OP_EFFECT | WG_OP_JOIN | WG_OP_TOUCHES;
+                           WG_OP_EFFECT | WG_OP_JOIN | WG_OP_TOUCHES | WG_OP_ADDS;
     if (family == 0 || (family & (family - 1)))
         REFUSE("op '%s': traits must hold exactly one family", name);
     if (op->traits & ~known)
@@ -122,6 +122,8 @@ wg_status wg__validate_op(const wg_op *op, bool core, wg_error *err)
         REFUSE("op '%s': `gradient` and `paired` come together, with one output", name);
     if ((op->traits & WG_OP_COMMUTATIVE) && op->n_in != 2)
         REFUSE("op '%s': commutative ops have two inputs", name);
+    if ((op->traits & WG_OP_ADDS) && (op->n_in < 1 || op->n_out != 1))
+        REFUSE("op '%s': what adds over leading axes has inputs, and one output", name);
     if ((op->traits & WG_OP_TOUCHES) && (family & (WG_OP_MAP | WG_OP_VIEW | WG_OP_REDUCE)))
         REFUSE("op '%s': only a kernel of its own can tell which rows it touched", name);
     return WG_OK;

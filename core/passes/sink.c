@@ -3,8 +3,10 @@
  * A sum of products A_t^T B_t is one product over the stacked A and B after the loop (the weight
  * gradients), or a batch of them where A and B are batches (the gradients of what attention looks
  * at); a stacked output that is a product with a loop constant is one product over the stacked left
- * operand (the input gradients); a sum over rows likewise (the bias gradients). Only products move:
- * cheap elementwise work stays fused in the loop. */
+ * operand (the input gradients); a sum over rows likewise (the bias gradients), and rows added into
+ * zeros (WG_OP_ADDS: the gradient of a table that the body looks up, which would be cleared and
+ * added as a whole at every step). Only these move: cheap elementwise work stays fused in the loop.
+ */
 #include <string.h>
 
 #include "edit.h"
@@ -29,6 +31,7 @@ typedef enum sink_kind {
     SINK_SUM_PRODUCT, /* A_t^T B_t, summed */
     SINK_SUM_BATCH,   /* the same of batches [B,G,M] and [B,G,N] */
     SINK_SUM_ROWS,
+    SINK_SUM_ADDS, /* an op that adds over leading axes: time becomes one of them */
     SINK_OUTPUT
 } sink_kind;
 
@@ -57,6 +60,17 @@ static bool is_batch_product(const wg__graph *b, const wg__gnode *n)
     return true;
 }
 
+/* An op that adds, of values that change from step to step and have room for the axis of time. */
+static bool is_adding(const wg__graph *b, const wg__gnode *n)
+{
+    if (!(n->op->traits & WG_OP_ADDS) || n->n_in == 0 || n->n_out != 1) return false;
+    for (int j = 0; j < n->n_in; j++)
+        if (b->values[n->in[j]].type.shape.rank >= WG_MAX_AXES ||
+            wg__slot_of(b->constant, b->n_const, n->in[j]) >= 0)
+            return false;
+    return true;
+}
+
 static sink_kind kind_of(const wg__graph *b, int32_t v, bool sum)
 {
     const wg__gnode *n = &b->nodes[b->values[v].node];
@@ -69,6 +83,7 @@ static sink_kind kind_of(const wg__graph *b, int32_t v, bool sum)
         if (!sum && !a->trans_a && w && !left) return SINK_OUTPUT;
     }
     if (sum && is_batch_product(b, n)) return SINK_SUM_BATCH;
+    if (sum && is_adding(b, n)) return SINK_SUM_ADDS;
     if (sum && n->op == &wg__op_sum_to && wg__rank2(b, n->in[0]) &&
         b->values[v].type.shape.rank == 1 && wg__slot_of(b->constant, b->n_const, n->in[0]) < 0)
         return SINK_SUM_ROWS;
@@ -287,6 +302,21 @@ static int32_t sunk_rows(const stacks *s, const wg__gnode *scan, const wg__gnode
     return wg__add_slice(s->g, sum->first_out, 0, start, length);
 }
 
+/* The sunk adding op: over the stacks of its inputs. */
+static int32_t sunk_adds(const stacks *s, const wg__gnode *scan, const wg__gnode *p)
+{
+    const wg_type t = s->b->values[p->first_out].type;
+    int32_t *in = wg__arena_alloc(s->g->arena, (size_t)p->n_in * sizeof *in);
+    if (!in) return -1;
+    for (int j = 0; j < p->n_in; j++) in[j] = own_stack(s, scan, p->in[j]);
+    wg__gnode *n = wg__graph_add(s->g, p->op, in, p->n_in, p->attr, p->attr_size, &t, 1);
+    if (!n) return -1;
+    n->scope = p->scope;
+    n->file = p->file;
+    n->line = p->line;
+    return n->first_out;
+}
+
 static int32_t sunk_output(const stacks *s, const wg__gnode *scan, const wg__gnode *p, wg_type step,
                            int64_t steps)
 {
@@ -309,6 +339,10 @@ static void want_stacks(stacks *s, int32_t v, int out)
         for (int j = 0; j < 2; j++) want_stack(s, stacked_as(s->b, p->in[j]), false);
         return;
     }
+    if (kind == SINK_SUM_ADDS) {
+        for (int j = 0; j < p->n_in; j++) want_stack(s, p->in[j], false);
+        return;
+    }
     const int32_t *part = &p->in[0];
     int parts = kind == SINK_SUM_PRODUCT ? left_parts(s->b, &p->in[0], &part) : 1;
     for (int j = 0; j < parts; j++) want_stack(s, part[j], kind != SINK_SUM_PRODUCT);
@@ -323,6 +357,7 @@ static int32_t sunk_value(const stacks *s, const wg__gnode *scan, int32_t v, int
     case SINK_SUM_PRODUCT: return sunk_product(s, scan, &p);
     case SINK_SUM_BATCH: return sunk_batch(s, scan, &p, steps);
     case SINK_SUM_ROWS: return sunk_rows(s, scan, &p);
+    case SINK_SUM_ADDS: return sunk_adds(s, scan, &p);
     default: return sunk_output(s, scan, &p, s->b->values[v].type, steps);
     }
 }
@@ -341,8 +376,10 @@ static bool sink_scan(wg__graph *g, int32_t at)
     for (int i = 0; i < n_old; i++) {
         leaving[i] = to_sink(b, i, attr.steps);
         any = any || leaving[i].n > 0;
-        for (int k = 0; k < leaving[i].n; k++)
-            most += 1 + left_parts(b, b->nodes[b->values[leaving[i].term[k]].node].in, &part);
+        for (int k = 0; k < leaving[i].n; k++) {
+            const wg__gnode *p = &b->nodes[b->values[leaving[i].term[k]].node];
+            most += p->n_in + left_parts(b, p->in, &part);
+        }
     }
     if (!any) return true;
     int32_t *out = wg__arena_alloc(g->arena, (size_t)most * sizeof *out);

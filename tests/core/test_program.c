@@ -172,8 +172,8 @@ static void chains_and_row_reductions_fuse(void **state)
     assert_string_equal(
         seen,
         "recorded|merge scans|dead code|implicit broadcasts|common subexpressions|merge products|"
-        "invariant code|common subexpressions|hoist|sink|common subexpressions|pack weights|"
-        "dead code|pair gradients|unmasked steps|views before maps|fuse|plan|");
+        "invariant code|common subexpressions|hoist|sink|merge sums|common subexpressions|"
+        "pack weights|dead code|pair gradients|unmasked steps|views before maps|fuse|plan|");
     o.trace = NULL;
     o.node_by_node = true;
     WGT_OK(wg_compile(&y, 1, &o, &plain, &err), &err);

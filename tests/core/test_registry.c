@@ -132,6 +132,7 @@ static void bad_ops_are_refused(void **state)
     BAD(op.n_out = 0, "no outputs");
     BAD(op.traits |= WG_OP_COMMUTATIVE, "two inputs");
     BAD(op.traits |= WG_OP_TOUCHES, "rows");
+    BAD((op.traits |= WG_OP_ADDS, op.n_in = -1), "leading axes");
     BAD(op.traits = WG_OP_OPAQUE, "kernel");
     BAD(op.traits = WG_OP_VIEW, "view rule");
     BAD(op.traits = WG_OP_LEAF, "core's own");

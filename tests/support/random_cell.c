@@ -29,6 +29,7 @@ static const char *const some_passes[] = {"-hoist",
                                           "-views before maps",
                                           "-implicit broadcasts",
                                           "-merge scans",
+                                          "-merge sums",
                                           "-pack weights"};
 enum { N_PASSES = sizeof some_passes / sizeof *some_passes, MOST_VARIANTS = N_PASSES + 8 };
 

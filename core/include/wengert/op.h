@@ -35,6 +35,9 @@ enum {
     WG_OP_EFFECT = 1 << 23,      /* must run even when nothing uses its outputs */
     WG_OP_JOIN = 1 << 24,        /* output is the inputs side by side along attr's axis */
     WG_OP_TOUCHES = 1 << 25,     /* kernels keep wg_kernel.touched: most rows of out 0 are zero */
+    /* Output is a sum over the leading axes of the inputs, as many as the input with the fewest
+     * has, and they may be any number: f(a) + f(b) is f(a and b one behind the other). */
+    WG_OP_ADDS = 1 << 26,
 };
 
 /* Backends: slots of the kernel tables. */
