@@ -165,12 +165,14 @@ struct wg__run {
     void *watch_user;
 };
 
-/* fused_build.c, fused.c */
+/* fused_build.c, fused.c. late[j]: result j is written at the end of a block, since what it
+ * overwrites is read after it is computed. */
 enum { WG__MAX_REGS = 512 }; /* of a kernel */
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
                            int32_t n_inputs, const int32_t *outputs, const wg_view *out_views,
-                           int32_t n_outputs, int32_t *reg_of /* per value: zero, and left zero */);
+                           int32_t n_outputs, const uint8_t *late,
+                           int32_t *reg_of /* per value: zero, and left zero */);
 void wg__fused_run(wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                    const wg__run *run);
 /* fused_match.c: which members of a group run together as one loop (wg_map_pattern). */

@@ -27,6 +27,7 @@ typedef struct builder {
     const int32_t *members;
     int32_t n_members;
     const int32_t *inputs, *outputs;
+    const uint8_t *late; /* per output: written at the end of a block */
     int32_t n_inputs, n_outputs;
     wg_shape shape; /* iteration shape */
     bool rows;      /* has reductions or one-a-row values */
@@ -227,7 +228,7 @@ static bool give_op(builder *b, const wg__gnode *n, const wg__match *match)
     if (p || one || !give_number(b, op, n))
         for (int j = 0; j < op->n_in; j++)
             if (!give_operand(b, op, j, in[j], op->row)) return false;
-    bool out = is_output(b, v, &which);
+    bool out = is_output(b, v, &which) && !b->late[which];
     op->out = new_reg(
         b, one ? (out ? WG__REG_ROW_OUT : WG__REG_ROW) : (out ? WG__REG_OUT : WG__REG_BLOCK),
         op->out_dtype);
@@ -237,6 +238,35 @@ static bool give_op(builder *b, const wg__gnode *n, const wg__match *match)
     b->last[op->out] = f->n_ops;
     b->reg_of[v] = op->out + 1;
     f->n_ops++;
+    return true;
+}
+
+static void store(const wg_map *m)
+{
+    memcpy(m->out, m->in[0], (size_t)m->n * wg_dtype_size(m->out_dtype));
+}
+
+/* A block of a result that was kept until all is read. */
+static const wg_op store_late = {
+    .size = sizeof(wg_op), .name = "store", .traits = WG_OP_MAP | WG_OP_INPLACE, .map = store};
+
+static bool give_late(builder *b)
+{
+    wg__fused *f = b->f;
+    for (int32_t i = 0; i < b->n_outputs; i++) {
+        if (!b->late[i]) continue;
+        wg_dtype dtype = b->g->values[b->outputs[i]].type.dtype;
+        wg__step_op *op = &f->ops[f->n_ops];
+        *op = (wg__step_op){.op = &store_late, .n_in = 1, .dtype = dtype, .out_dtype = dtype};
+        op->in[0] = b->reg_of[b->outputs[i]] - 1;
+        op->temp[0] = -1;
+        op->row = f->regs[op->in[0]].kind == WG__REG_ROW;
+        op->out = new_reg(b, op->row ? WG__REG_ROW_OUT : WG__REG_OUT, dtype);
+        if (op->out < 0) return false;
+        f->regs[op->out].index = f->n_in + i;
+        f->regs[op->out].step = op->row ? 0 : (int64_t)f->regs[op->out].size;
+        b->last[op->in[0]] = b->last[op->out] = f->n_ops++;
+    }
     return true;
 }
 
@@ -268,6 +298,7 @@ static bool give_ops(builder *b)
         b->f->work += m->op->traits & (WG_OP_CHEAP | WG_OP_REDUCE) ? 1 : DEAR;
         if (!match[k].inside) ok = give_op(b, m, &match[k]);
     }
+    ok = ok && give_late(b);
     wg_free(match);
     wg_free(uses);
     return ok;
@@ -339,7 +370,7 @@ static void give_block(builder *b)
 wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *members,
                            int32_t n_members, const int32_t *inputs, const wg_view *in_views,
                            int32_t n_inputs, const int32_t *outputs, const wg_view *out_views,
-                           int32_t n_outputs, int32_t *reg_of)
+                           int32_t n_outputs, const uint8_t *late, int32_t *reg_of)
 {
     builder b = {.arena = arena,
                  .g = g,
@@ -349,8 +380,10 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
                  .outputs = outputs,
                  .n_inputs = n_inputs,
                  .n_outputs = n_outputs,
+                 .late = late,
                  .reg_of = reg_of,
-                 .most_regs = n_inputs + 5 * n_members}; /* results, and four expanded operands */
+                 .most_regs =
+                     n_inputs + n_outputs + 5 * n_members}; /* results, four expanded operands */
     if (b.most_regs > WG__MAX_REGS) b.most_regs = WG__MAX_REGS;
     wg__fused *f = wg__arena_calloc(arena, 1, sizeof *f);
     wg_view *views = wg_calloc((size_t)(n_inputs + n_outputs) + 1, sizeof *views);
@@ -361,7 +394,7 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
     if (ok) {
         f->regs = wg__arena_calloc(arena, (size_t)b.most_regs + 1, sizeof *f->regs);
         f->outer = wg__arena_calloc(arena, (size_t)b.most_regs + 1, sizeof *f->outer);
-        f->ops = wg__arena_calloc(arena, (size_t)n_members, sizeof *f->ops);
+        f->ops = wg__arena_calloc(arena, (size_t)(n_members + n_outputs), sizeof *f->ops);
         f->in_stride = wg__arena_calloc(arena, (size_t)n_inputs + 1, sizeof *f->in_stride);
         f->out_stride = wg__arena_calloc(arena, (size_t)n_outputs + 1, sizeof *f->out_stride);
         ok = f->regs && f->outer && f->ops && f->in_stride && f->out_stride;

@@ -136,7 +136,7 @@ void wg__plan_write(wg__planner *p, wg__instr *i, int k, int32_t v)
     wg_type t = p->g->values[v].type;
     wg__home *at = &p->at[v];
     if (!wg__plan_part(p, v, at)) {
-        wg__layout(&at->view, t);
+        wg__plan_result(p, v, &at->view);
         at->store = wg__plan_store(p, p->target[v] ? p->target[v] - 1 : -1, wg__type_bytes(t));
         at->offset = 0;
     }
@@ -155,7 +155,7 @@ void wg__plan_result(wg__planner *p, int32_t v, wg_view *view)
     wg__home at;
     if (wg__plan_part(p, v, &at))
         *view = at.view;
-    else
+    else if (!wg__plan_over_result(p, v, view))
         wg__layout(view, p->g->values[v].type);
 }
 

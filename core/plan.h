@@ -18,6 +18,25 @@ typedef struct wg__home {
     wg_view view;
 } wg__home;
 
+/* Where an output of a loop is: over sequences that die there (plan_over.c). */
+typedef struct wg__over_place {
+    int32_t store;  /* of the frame around; -1 = memory of its own */
+    int64_t offset; /* of step 0, bytes */
+    wg_view view;   /* of a step */
+} wg__over_place;
+
+typedef struct wg__over {
+    const wg__home *operand; /* of the loop */
+    int32_t *dying;          /* per sequence: the store that dies with it, of steps in a row; -1 */
+    int64_t *step;           /* per store: bytes of a step; 0 = it stays */
+    bool *banned;            /* per store: is not to be given away after all */
+    wg__over_place *y;       /* per output */
+    bool *ours;              /* per output: its memory is the planner's to choose */
+    bool *followed;          /* per output: the second frame puts it there too */
+    bool chosen;             /* places are fixed: a second frame of the loop is planned */
+    int32_t first_bind;      /* of the outputs */
+} wg__over;
+
 struct wg__planner {
     wg__arena *arena;
     const wg__graph *g;
@@ -25,6 +44,7 @@ struct wg__planner {
     bool keep_apart;
     int threads;
     wg_error *err;
+    wg__over *over;   /* of a body; NULL = none */
     wg__home *at;     /* per value */
     int32_t *copy_of; /* per value: store + 1 of its contiguous copy */
     int32_t *target;  /* per value: bind + 1 it is computed into */
@@ -92,6 +112,29 @@ bool wg__plan_take_over(wg__planner *p, const wg__gnode *n, wg__instr *i, const 
 /* Result j of a fused group, value v; in[]: its operands. */
 bool wg__plan_group_takes(wg__planner *p, const wg__fused *f, int32_t group, wg__instr *instr,
                           const int32_t *in, int32_t n_in, int32_t v, int32_t j);
+
+/* Is operand i of the kernel last read no later than result j is written, so that both may be in
+ * one place? */
+bool wg__plan_read_before(const wg__fused *f, int32_t i, int32_t j);
+
+/* ---- outputs of loops over sequences that die in them (plan_over.c) ---- */
+/* What may be given away by loop n of p; NULL when memory runs out. */
+wg__over *wg__plan_over_new(wg__planner *p, const wg__gnode *n, const wg__home *operand);
+/* Before a frame of body b is planned. chosen: as the frame before put them. */
+void wg__plan_over_begin(wg__over *over, const wg__graph *b, bool chosen);
+/* Chooses places for what a fused group of body q computes. */
+void wg__plan_over(wg__planner *q, int32_t group, const int32_t *in, int32_t n_in,
+                   const int32_t *out, int32_t n_out);
+/* late[j]: kernel f reads what result j overwrites after having computed it. */
+bool wg__plan_over_late(wg__planner *q, const wg__fused *f, const int32_t *in, int32_t n_in,
+                        const int32_t *out, int32_t n_out, uint8_t *late);
+/* The layout of result v of the body, if its place was chosen. */
+bool wg__plan_over_result(const wg__planner *q, int32_t v, wg_view *view);
+/* After a frame: false where a choice did not hold. It is not made again: the frames are planned
+ * anew. */
+bool wg__plan_over_settled(const wg__planner *p, const wg__gnode *n, wg__over *over);
+/* Places the loop's outputs. */
+void wg__plan_over_emit(wg__planner *p, const wg__gnode *n, wg__instr *loop, const wg__over *over);
 
 /* ---- joins in place (plan_join.c) ---- */
 void wg__plan_joins(wg__planner *p); /* chooses the parts, before anything is planned */

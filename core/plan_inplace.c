@@ -40,9 +40,7 @@ bool wg__plan_take_over(wg__planner *p, const wg__gnode *n, wg__instr *i, const 
     return false;
 }
 
-/* Is operand i of the kernel last read no later than result j is written, so that both may be in
- * one place? */
-static bool read_before(const wg__fused *f, int32_t i, int32_t j)
+bool wg__plan_read_before(const wg__fused *f, int32_t i, int32_t j)
 {
     int32_t made = -1;
     for (int32_t k = 0; k < f->n_ops && made < 0; k++) {
@@ -79,7 +77,7 @@ bool wg__plan_group_takes(wg__planner *p, const wg__fused *f, int32_t group, wg_
             continue;
         for (int32_t m = p->group_first[group]; m >= 0; m = p->unit_next[m])
             for (int a = 0; a < g->nodes[m].n_in; a++) reads += g->nodes[m].in[a] == u;
-        bool dies = p->readers[u] == reads && read_before(f, i, j);
+        bool dies = p->readers[u] == reads && wg__plan_read_before(f, i, j);
         for (int32_t k = 0; k < n_in && dies; k++) dies = k == i || p->at[in[k]].store != at->store;
         for (int32_t w = 0; w < g->n_values && dies; w++)
             dies = w == u || p->at[w].store != at->store || p->readers[w] <= 0;

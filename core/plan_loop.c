@@ -129,9 +129,10 @@ static void give_slots(wg__planner *q, const wg__graph *b, wg__loop *l, const wg
 
 /* Plans the steps of the loop that run body b. in_stack[i]: output i is in the stack of a state. */
 static void plan_body(wg__planner *p, const wg__graph *b, wg__loop *l, wg__frame *frame,
-                      const wg__home *operand, const bool *in_stack)
+                      wg__over *over, const bool *in_stack)
 {
     wg__planner q;
+    memset(frame, 0, sizeof *frame);
     if (!wg__planner_new(&q, p->arena, b, frame, p)) {
         p->failed = true;
         return;
@@ -140,7 +141,8 @@ static void plan_body(wg__planner *p, const wg__graph *b, wg__loop *l, wg__frame
     frame->bind = wg__arena_calloc(p->arena, (size_t)frame->n_bind, sizeof *frame->bind);
     bool *direct = wg__arena_calloc(p->arena, (size_t)b->n_out + 1, sizeof *direct);
     q.failed = !frame->bind || !direct;
-    give_slots(&q, b, l, operand);
+    q.over = over;
+    give_slots(&q, b, l, over->operand);
     /* Results: straight into their slots, or by copies and additions at the end. */
     for (int i = 0; i < b->n_carry + b->n_y && !q.failed; i++) {
         int32_t bind = i < b->n_carry ? l->carry_write[i] : l->y[i - b->n_carry].bind;
@@ -167,18 +169,19 @@ static void plan_body(wg__planner *p, const wg__graph *b, wg__loop *l, wg__frame
 
 /* The steps at which no row has ended run the body without its masks, if they lie in bytes that
  * can be looked at. */
-static void plan_unmasked(wg__planner *p, const wg__gnode *n, wg__loop *l, const wg__home *operand,
+static void plan_unmasked(wg__planner *p, const wg__gnode *n, wg__loop *l, wg__over *over,
                           const bool *in_stack)
 {
     int32_t *mask = wg__arena_alloc(p->arena, ((size_t)n->n_masks + 1) * sizeof *mask);
     if (!mask) p->failed = true;
     for (int k = 0; k < n->n_masks && !p->failed; k++) {
-        const wg_view *view = &operand[n->masks[k]].view;
+        const wg_view *view = &over->operand[n->masks[k]].view;
         if (view->shape.dim[1] != 1 && view->stride[1] != 1) return;
         mask[k] = n->masks[k];
     }
     if (p->failed) return;
-    plan_body(p, n->unmasked, l, &l->unmasked, operand, in_stack);
+    wg__plan_over_begin(over, n->body, true);
+    plan_body(p, n->unmasked, l, &l->unmasked, over, in_stack);
     l->mask = mask;
     l->n_masks = n->n_masks;
 }
@@ -218,7 +221,7 @@ static wg__loop *new_loop(wg__planner *p, const wg__gnode *n)
 }
 
 /* The instruction, its results, and what it needs of the frame around it. */
-static void emit(wg__planner *p, const wg__gnode *n, wg__loop *l, const wg__home *operand,
+static void emit(wg__planner *p, const wg__gnode *n, wg__loop *l, const wg__over *over,
                  const int32_t *after, const int32_t *before)
 {
     const wg__graph *b = n->body;
@@ -227,9 +230,10 @@ static void emit(wg__planner *p, const wg__gnode *n, wg__loop *l, const wg__home
     loop->op = n->op;
     loop->scope = n->scope;
     loop->loop = l;
-    for (int i = 0; i < n->n_in; i++) wg__plan_read(p, loop, i, &operand[i]);
+    for (int i = 0; i < n->n_in; i++) wg__plan_read(p, loop, i, &over->operand[i]);
     for (int i = 0; i < b->n_carry && !p->failed; i++)
         if (after[i] >= 0 || before[i] >= 0) place_stack(p, n, loop, i, after[i], before[i]);
+    wg__plan_over_emit(p, n, loop, over);
     for (int i = 0; i < n->n_out && !p->failed; i++)
         if (p->at[n->first_out + i].store < 0) wg__plan_write(p, loop, i, n->first_out + i);
     for (int i = 0; i < b->n_carry && !p->failed; i++)
@@ -265,7 +269,15 @@ void wg__plan_loop(wg__planner *p, const wg__gnode *n)
         if (after[i] >= 0) in_stack[after[i]] = true;
         if (before[i] >= 0) in_stack[before[i]] = true;
     }
-    plan_body(p, b, l, &l->body, operand, in_stack);
-    if (!p->failed && n->unmasked) plan_unmasked(p, n, l, operand, in_stack);
-    if (!p->failed) emit(p, n, l, operand, after, before);
+    wg__over *over = wg__plan_over_new(p, n, operand);
+    if (!over) p->failed = true;
+    for (bool settled = false; !settled && !p->failed;) {
+        wg__plan_over_begin(over, b, false);
+        plan_body(p, b, l, &l->body, over, in_stack);
+        settled = p->failed || wg__plan_over_settled(p, n, over);
+        if (!settled || p->failed || !n->unmasked) continue;
+        plan_unmasked(p, n, l, over, in_stack);
+        settled = p->failed || !l->n_masks || wg__plan_over_settled(p, n, over);
+    }
+    if (!p->failed) emit(p, n, l, over, after, before);
 }

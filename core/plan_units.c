@@ -119,7 +119,8 @@ static void plan_group(wg__planner *p, int32_t group)
     for (int32_t m = p->group_first[group]; m >= 0; m = p->unit_next[m]) n_members++;
     int32_t *list = wg_calloc(6 * (size_t)n_members + 1, sizeof *list);
     wg_view *views = wg_calloc(5 * (size_t)n_members + 1, sizeof *views);
-    if (!list || !views) {
+    uint8_t *late = wg_calloc((size_t)n_members + 1, 1);
+    if (!list || !views || !late) {
         p->failed = true;
         goto done;
     }
@@ -137,9 +138,13 @@ static void plan_group(wg__planner *p, int32_t group)
         if (p->outside[n->first_out]) out[n_out++] = n->first_out;
     }
     for (int i = 0; i < n_in; i++) views[i] = p->at[in[i]].view;
+    wg__plan_over(p, group, in, n_in, out, n_out);
     for (int i = 0; i < n_out; i++) wg__plan_result(p, out[i], &views[n_in + i]);
     wg__fused *f = wg__fused_build(p->arena, g, members, n_members, in, views, n_in, out,
-                                   views + n_in, n_out, p->reg_of);
+                                   views + n_in, n_out, late, p->reg_of);
+    if (f && wg__plan_over_late(p, f, in, n_in, out, n_out, late))
+        f = wg__fused_build(p->arena, g, members, n_members, in, views, n_in, out, views + n_in,
+                            n_out, late, p->reg_of);
     wg__instr *i = f ? wg__plan_instr(p, WG__FUSED, n_in, n_out) : NULL;
     if (!i) {
         p->failed = true;
@@ -157,6 +162,7 @@ static void plan_group(wg__planner *p, int32_t group)
 done:
     wg_free(list);
     wg_free(views);
+    wg_free(late);
 }
 
 void wg__plan_unit(wg__planner *p, int32_t at)
