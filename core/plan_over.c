@@ -134,7 +134,8 @@ static bool fits(wg__planner *q, int32_t group, const int32_t *in, int32_t n_in,
     int64_t bytes = extent(&to.view);
     if (bytes < 0 || to.offset < 0 || to.offset + bytes > q->over->step[to.store]) return false;
     for (int32_t w = 0; w < q->g->n_values; w++)
-        if (region_of(q, w, &r) && q->readers[w] > reads_of(q, group, w) && !apart(&r, &to))
+        if (region_of(q, w, &r) && !apart(&r, &to) &&
+            (q->readers[w] > reads_of(q, group, w) || q->g->values[w].watch))
             return false;
     for (int32_t i = 0; i < n_in; i++)
         if (region_of(q, in[i], &r) && !same(&r, &to) && !apart(&r, &to)) return false;

@@ -78,6 +78,49 @@ static void mark_recompute(wg__derived *p, int32_t v, const uint8_t *const_only,
     for (int j = 0; j < n->n_in; j++) mark_recompute(p, n->in[j], const_only, output);
 }
 
+static size_t bytes_of(const wg_tape *d, int32_t v)
+{
+    return (size_t)wg_shape_count(&d->values[v].type.shape) *
+           wg_dtype_size(d->values[v].type.dtype);
+}
+
+/* Several cheap residuals that want one and the same value more than is there (h - n and 1 - n^2 of
+ * a GRU): it is stacked instead, where it is smaller than they are together. */
+static bool stack_in_common(wg__derived *p, const uint8_t *residual, const uint8_t *again,
+                            const int32_t *depth)
+{
+    enum { NONE = -1, MANY = -2 };
+    const wg_tape *d = p->d;
+    int32_t *lack =
+        wg_calloc((size_t)d->n_values + 1, sizeof *lack); /* per value: what is not there */
+    size_t *saved = wg_calloc((size_t)d->n_values + 1, sizeof *saved);
+    for (int32_t v = 0; v < d->n_values && lack && saved; v++) {
+        const wg__node *n = &d->nodes[d->values[v].node];
+        lack[v] = NONE;
+        if (depth[v] >= 0) continue;
+        if (p->use[v] == WG__ADJOINT) {
+            lack[v] = MANY;
+            continue;
+        }
+        if (n->n_in == 0 || (!cheap(p, n->op) && !again[v])) {
+            lack[v] = v;
+            continue;
+        }
+        for (int j = 0; j < n->n_in; j++) {
+            int32_t one = lack[n->in[j]];
+            if (one != NONE) lack[v] = lack[v] == NONE || lack[v] == one ? one : MANY;
+        }
+        if (residual[v] && p->use[v] == WG__UNUSED && lack[v] >= 0)
+            saved[lack[v]] += bytes_of(d, v);
+    }
+    for (int32_t v = 0; v < d->n_values && lack && saved; v++)
+        if (saved[v] > bytes_of(d, v) && p->use[v] == WG__UNUSED) p->use[v] = WG__STACK;
+    bool ok = lack && saved;
+    wg_free(lack);
+    wg_free(saved);
+    return ok;
+}
+
 wg_status wg__scan_classify(wg__derived *p)
 {
     const wg_tape *d = p->d;
@@ -158,7 +201,8 @@ wg_status wg__scan_classify(wg__derived *p)
             depth[v] = 0;
         }
     }
-    for (int32_t v = 0; v < d->n_values; v++) {
+    bool ok = stack_in_common(p, residual, again, depth);
+    for (int32_t v = 0; v < d->n_values && ok; v++) {
         depth[v] = chain(p, v, const_only, depth, again[v], output);
         if (!residual[v] || p->use[v] != WG__UNUSED) continue;
         if (depth[v] >= 0)
@@ -169,5 +213,5 @@ wg_status wg__scan_classify(wg__derived *p)
     }
     wg_free(depth);
     wg_free(flags);
-    return WG_OK;
+    return ok ? WG_OK : WG_ENOMEM;
 }

@@ -4,10 +4,13 @@
  * layer of an LSTM gates, c and h at each step, T B 6 H; logits T B V. Held: the parameter arenas
  * (values, gradients, and two states for an optimiser such as Adam) and the program's planned
  * buffers. The resident size of the whole process, libraries and packed weights included, is said
- * as well: how much it grew, and the most that it ever was. */
+ * as well: how much it grew, and the most that it ever was. WENGERT_TRACE=compile lists, on
+ * standard error, the buffers that are alive when the step holds most. */
 #include "bench_model.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Bytes resident now; 0 where the system does not say. */
@@ -68,8 +71,16 @@ static wg_status one(const bench_config *c, const char *cell, const bench_option
     return bench_print(line, err);
 }
 
+static void show_plan(void *user, const char *pass, const char *text)
+{
+    (void)user;
+    if (strcmp(pass, "plan") == 0) fputs(text, stderr);
+}
+
 wg_status bench_memory(const bench_options *o, wg_error *err)
 {
+    const char *trace = getenv("WENGERT_TRACE");
+    if (trace && strcmp(trace, "compile") == 0) wg_set_compile_trace(show_plan, NULL);
     return one(bench_find_config(o->config ? o->config : "charlm"), o->cell ? o->cell : "lstm", o,
                err);
 }

@@ -84,12 +84,23 @@ static void rnn_holds_h(void **state)
     if (held > 1.1) fail_msg("a layer holds %.3f", held);
 }
 
-/* Four gates, c and h: tanh(c) is computed again. */
+/* Four gates, c and h: tanh(c) is computed again. Beside them no four gates more: products lie in
+ * the gates' place before, and gradients after. */
 static void lstm_holds_six(void **state)
 {
     (void)state;
     double held = of_a_layer("lstm");
     if (held > 6.2) fail_msg("a layer holds %.3f", held);
+    held = units("lstm", 4);
+    if (held > 4 * 6 + 7.5) fail_msg("four layers: %.3f", held);
+}
+
+/* r, z, n, the product that r acts on, and h: `h - n` and `1 - n^2` are had from n. */
+static void gru_holds_five(void **state)
+{
+    (void)state;
+    double held = of_a_layer("gru");
+    if (held > 5.2) fail_msg("a layer holds %.3f", held);
 }
 
 int main(void)
@@ -97,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rnn_holds_h),
         cmocka_unit_test(lstm_holds_six),
+        cmocka_unit_test(gru_holds_five),
     };
     return cmocka_run_group_tests_name("step_memory", tests, NULL, NULL);
 }
