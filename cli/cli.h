@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <wengert/program.h>
 #include <wengert/status.h>
 
 /* Exit statuses. After a signal: what cli_interrupted() returns. */
@@ -125,6 +126,10 @@ int cli_usage_error(const cli_args *args, const char *fmt, ...) WG_PRINTF(2, 3);
 void cli_warn(const char *fmt, ...) WG_PRINTF(1, 2);
 /* "wengert: ..."; nothing under --quiet. */
 void cli_note(const cli_args *args, const char *fmt, ...) WG_PRINTF(2, 3);
+
+/* What writes each program after each pass to stderr, under WENGERT_TRACE=compile; else NULL. A
+ * command puts it into the options of what compiles for it; its user is not looked at. */
+wg_trace_fn cli_trace(void);
 
 /* ---- Terminal ----------------------------------------------------------------------------- */
 

@@ -130,18 +130,24 @@ static bool stops_gradients(const gc_subject *s)
     return stops;
 }
 
+static wg_gradcheck_options check_options(const job *j, bool name_op)
+{
+    return (wg_gradcheck_options){.size = sizeof(wg_gradcheck_options),
+                                  .step = j->settings.step,
+                                  .tolerance = j->settings.tolerance,
+                                  .seed = j->settings.seed,
+                                  .order = j->settings.order,
+                                  .name_op = name_op,
+                                  .trace = cli_trace()};
+}
+
 /* The first op of a cell whose own gradient is wrong: found in one step, without the scan and the
  * masks for lengths around it. */
 static int name_wrong_op(job *j, const wg_cell *cell)
 {
     gc_subject s = {0};
     wg_error err;
-    const wg_gradcheck_options options = {.size = sizeof options,
-                                          .step = j->settings.step,
-                                          .tolerance = j->settings.tolerance,
-                                          .seed = j->settings.seed,
-                                          .order = j->settings.order,
-                                          .name_op = true};
+    const wg_gradcheck_options options = check_options(j, true);
     wg_gradcheck_report report = {.size = sizeof report};
     wg_status status = gc_record_step(&s, cell, &j->settings, &err);
     if (!status) status = wg_gradcheck(s.out, s.n_out, NULL, 0, &options, &report, &err);
@@ -162,12 +168,7 @@ static int check_subject(job *j, const char *kind, const char *name, const wg_ce
                          const gc_subject *s)
 {
     wg_error err;
-    const wg_gradcheck_options options = {.size = sizeof options,
-                                          .step = j->settings.step,
-                                          .tolerance = j->settings.tolerance,
-                                          .seed = j->settings.seed,
-                                          .order = j->settings.order,
-                                          .name_op = !cell};
+    const wg_gradcheck_options options = check_options(j, !cell);
     wg_gradcheck_report report = {.size = sizeof report};
     if (j->print && print_equations(s) != CLI_FINE) return CLI_TROUBLE;
     if (j->dot && write_dot(s, j->dot) != CLI_FINE) return CLI_TROUBLE;

@@ -35,6 +35,9 @@ void gc_subject_free(gc_subject *s);
 /* A new tensor owned by the subject. */
 wg_status gc_tensor(gc_subject *s, wg_dtype dtype, wg_shape shape, wg_tensor **out, wg_error *err);
 
+/* Makes the subject's tape; what is compiled of it is shown as cli_trace says. */
+wg_status gc_tape(gc_subject *s, wg_error *err);
+
 /* gradcheck_cell.c: one layer of the cell over T steps of B rows with lengths from T downwards, in
  * f64; outputs are y and the final states. */
 wg_status gc_record_cell(gc_subject *s, const wg_cell *cell, const gc_settings *settings,

@@ -24,6 +24,13 @@ wg_status gc_tensor(gc_subject *s, wg_dtype dtype, wg_shape shape, wg_tensor **o
     return status;
 }
 
+wg_status gc_tape(gc_subject *s, wg_error *err)
+{
+    const wg_compile_options options = {.size = sizeof options, .trace = cli_trace()};
+    wg_status status = wg_tape_new(&s->tape, err);
+    return status ? status : wg_tape_options(s->tape, &options, err);
+}
+
 static void fill_normal(wg_tensor *tensor, double scale, uint64_t seed, const char *stream)
 {
     wg_rng rng;
@@ -67,7 +74,7 @@ static wg_status record(gc_subject *s, const wg_cell *cell, wg_tensor *x, wg_ten
                         wg_tensor *const *states, wg_error *err)
 {
     wg_var init[WG_RNN_MAX_STATES];
-    wg_status status = wg_tape_new(&s->tape, err);
+    wg_status status = gc_tape(s, err);
     if (status) return status;
     wg_rnn_options options = {.size = sizeof options, .states = init};
     wg_var in = wg_name(wg_tensor_var(s->tape, x), "x");
@@ -116,7 +123,7 @@ wg_status gc_record_step(gc_subject *s, const wg_cell *cell, const gc_settings *
     wg_var init[WG_RNN_MAX_STATES];
     wg_tensor *x, *state;
     wg_status status = make_layer(s, cell, settings, err);
-    if (!status) status = wg_tape_new(&s->tape, err);
+    if (!status) status = gc_tape(s, err);
     if (!status) status = gc_tensor(s, WG_F64, WG_SHAPE(rows, settings->size[GC_X]), &x, err);
     if (status) return status;
     for (int i = 0; i < wg_params_count(s->params); i++)

@@ -43,7 +43,7 @@ static void fill(wg_tensor *tensor, const gc_operand *operand, uint64_t seed, in
 static wg_status make_operands(gc_subject *s, const gc_operand *operands, int n, uint64_t seed,
                                wg_var *in, wg_error *err)
 {
-    wg_status status = wg_tape_new(&s->tape, err);
+    wg_status status = gc_tape(s, err);
     for (int i = 0; i < n && !status; i++) {
         wg_tensor *tensor;
         char name[24];

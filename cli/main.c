@@ -1,20 +1,9 @@
 /* The program: everything of the tool is in cli_main, so that tests can link it without a main.
- * Here is only what belongs to a process: how threads wait, and showing the compiler's passes under
- * WENGERT_TRACE=compile. */
+ * Here is only what belongs to a process: how threads wait. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <wengert/program.h>
-
-static void show_pass(void *user, const char *pass, const char *text)
-{
-    (void)user;
-    fprintf(stderr, "== after: %s\n%s\n", pass, text);
-}
 
 /* Threads of an OpenMP team spin while they wait. On a machine that does anything else beside, a
  * thread that waits so keeps from its core the one it waits for: two threads were measured 5 to 12
@@ -30,7 +19,5 @@ static void wait_without_spinning(char **argv)
 int main(int argc, char **argv)
 {
     wait_without_spinning(argv);
-    const char *trace = getenv("WENGERT_TRACE");
-    if (trace && strcmp(trace, "compile") == 0) wg_set_compile_trace(show_pass, NULL);
     return cli_main(argc, argv);
 }

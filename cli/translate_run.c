@@ -115,7 +115,8 @@ static void set_options(translate_job *job)
                                            .max_words = INT64_MAX, /* the reader counts */
                                            .replace_unk = cli_flag(args, "replace-unk"),
                                            .batch = cli_int(args, "batch"),
-                                           .threads = (int)cli_int(args, "threads")};
+                                           .threads = (int)cli_int(args, "threads"),
+                                           .trace = cli_trace()};
 }
 
 /* ---- the picture ---- */

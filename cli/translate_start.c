@@ -229,6 +229,7 @@ static wg_status make_decoder(translate_training *t, wg_error *err)
     options.max_ratio = 2;
     options.max_extra = 10;
     options.threads = t->threads;
+    options.trace = cli_trace();
     return wg_decoder_new(t->model->net, &options, &t->decoder, err);
 }
 
@@ -255,7 +256,8 @@ static int make_trainer(translate_training *t)
         .seed = (uint64_t)cli_int(t->args, "seed"),
         .round_steps = 4,
         .round_rows = cli_int(t->args, "batch-tokens") ? 8 : cli_int(t->args, "batch"),
-        .max_programs = 256};
+        .max_programs = 256,
+        .trace = cli_trace()};
     wg_status status = translate_data_batches(t->args, &t->data, &t->batcher, &err);
     if (!status) status = make_optimizer(t, &err);
     if (!status)

@@ -36,31 +36,15 @@ static void count_code(const wg__frame *f, wg_program_stats *s)
     }
 }
 
-/* For compilations without a trace of their own; set once at the start of a process. */
-static void (*default_trace)(void *user, const char *pass, const char *text);
-static void *default_trace_user;
-
-void wg_set_compile_trace(void (*fn)(void *user, const char *pass, const char *text), void *user)
-{
-    default_trace = fn;
-    default_trace_user = user;
-}
-
-static bool traced(const wg_compile_options *o)
-{
-    return o->trace || default_trace;
-}
-
 static void show(const wg_compile_options *o, const char *pass, char *text)
 {
-    if (text && o->trace) o->trace(o->trace_user, pass, text);
-    if (text && !o->trace) default_trace(default_trace_user, pass, text);
+    if (text) o->trace(o->trace_user, pass, text);
     wg_free(text);
 }
 
 static void trace(const wg_compile_options *o, const char *pass, const wg__graph *g)
 {
-    if (traced(o)) show(o, pass, wg__graph_text(g));
+    if (o->trace) show(o, pass, wg__graph_text(g));
 }
 
 typedef struct pass {
@@ -203,7 +187,7 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     p->n_out = n_out;
     char *held = NULL;
     status = wg__plan_root(&p->arena, g, plain, p->threads, &p->frame, leaf, p->out_bind,
-                           traced(o) ? &held : NULL, err);
+                           o->trace ? &held : NULL, err);
     if (status != WG_OK) goto failed;
     if (held) show(o, "plan", held);
     for (int32_t i = 0; i < g->n_nodes; i++)

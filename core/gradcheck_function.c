@@ -56,6 +56,8 @@ wg_status wg__gc_new(wg_tape *tape, const wg_var *wrt, int n_wrt,
     g->tolerance = options->tolerance > 0 ? options->tolerance : 1e-7;
     g->max_elements = options->max_elements > 0 ? options->max_elements : 2000;
     g->projections = options->projections > 0 ? options->projections : 20;
+    g->trace = options->trace;
+    g->trace_user = options->trace_user;
     wg_rng_init(&g->rng, options->seed, "gradcheck");
     int most = n_wrt > 0 ? n_wrt : tape->n_values;
     g->leaves = wg_calloc((size_t)most + 1, sizeof *g->leaves);
@@ -181,7 +183,8 @@ static wg_status look(wg__gc *g, const wg_var *out, int n_out)
 static wg_status compile(wg__gc *g, const wg_var *out, int n_out, wg_program **program)
 {
     /* One thread: the checked functions are small, and run thousands of times. */
-    const wg_compile_options options = {.size = sizeof options, .threads = 1};
+    const wg_compile_options options = {
+        .size = sizeof options, .threads = 1, .trace = g->trace, .trace_user = g->trace_user};
     /* Who watches values wants those of his own runs, not those of thousands of shifted points. */
     wg_watch_fn watch = g->tape->watch;
     g->tape->watch = NULL;

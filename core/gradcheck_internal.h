@@ -29,6 +29,8 @@ typedef struct wg__gc {
     double step, tolerance;
     int64_t max_elements;
     int projections;
+    wg_trace_fn trace;
+    void *trace_user;
     wg_rng rng;
     wg__gc_leaf *leaves;
     int n_leaves;

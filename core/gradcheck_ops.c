@@ -139,7 +139,11 @@ static wg_status compute(const finder *f, wg_tape *tape, const uint8_t *wanted, 
     int n = 0;
     for (int32_t v = 0; v < tape->n_values; v++)
         if (wanted[v]) list[n++] = wg__var(tape, v);
-    const wg_compile_options options = {.size = sizeof options, .threads = 1, .node_by_node = true};
+    const wg_compile_options options = {.size = sizeof options,
+                                        .threads = 1,
+                                        .node_by_node = true,
+                                        .trace = f->options.trace,
+                                        .trace_user = f->options.trace_user};
     wg_program *program = NULL;
     wg_status status = n ? wg_compile(list, n, &options, &program, f->err) : WG_OK;
     for (int i = 0; binder && i < binder->n_cotangents && !status && n; i++) {
@@ -341,7 +345,9 @@ wg_status wg__gc_first_wrong(wg__gc *g, const wg_var *out, int n_out, char *foun
                                   .max_elements = g->max_elements,
                                   .projections = g->projections,
                                   .seed = 1,
-                                  .order = 1},
+                                  .order = 1,
+                                  .trace = g->trace,
+                                  .trace_user = g->trace_user},
                       .found = found,
                       .size = size,
                       .err = g->err};

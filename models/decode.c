@@ -169,7 +169,10 @@ static wg_status compile(const wg_decoder *d, const wg_tape *tape, const outputs
                          wg_program **program, wg_error *err)
 {
     wg_status status = wg_tape_status(tape, err);
-    wg_compile_options options = {.size = sizeof options, .threads = d->options.threads};
+    const wg_compile_options options = {.size = sizeof options,
+                                        .threads = d->options.threads,
+                                        .trace = d->options.trace,
+                                        .trace_user = d->options.trace_user};
     if (!status) status = wg_compile(o->var, o->n, &options, program, err);
     for (int i = 0; i < o->n && !status; i++) {
         wg_type type = wg_var_type(o->var[i]);

@@ -116,7 +116,10 @@ static wg_status record(wg_trainer *t, wg_tape *tape, step_program *p, bool trai
     for (int i = 0; i < n; i++) param[i] = wg_param(tape, t->params, i);
     if (n > 0) wg_grad_or_zeros(&loss.sum, NULL, 1, param, n, out + 2);
     status = wg_tape_status(tape, err);
-    wg_compile_options options = {.size = sizeof options, .threads = t->options.threads};
+    const wg_compile_options options = {.size = sizeof options,
+                                        .threads = t->options.threads,
+                                        .trace = t->options.trace,
+                                        .trace_user = t->options.trace_user};
     if (!status) status = wg_compile(out, n + 2, &options, &p->program, err);
     wg_free(vars);
     return status;

@@ -57,6 +57,8 @@ static wg_status new_worker(const wg_translator_model *model, const wg_translato
     }
     d.want_weights = o->replace_unk || o->want_alignment;
     d.threads = o->threads;
+    d.trace = o->trace;
+    d.trace_user = o->trace_user;
     wg__worker *w = wg_calloc(1, sizeof *w);
     if (!w) return no_memory(err);
     w->options = *o;
@@ -77,7 +79,7 @@ static bool same_search(const wg_translator_options *a, const wg_translator_opti
     return a->beam_size == b->beam_size && a->n_best == b->n_best && a->norm == b->norm &&
            a->alpha == b->alpha && a->max_length == b->max_length &&
            a->replace_unk == b->replace_unk && a->want_alignment == b->want_alignment &&
-           a->threads == b->threads;
+           a->threads == b->threads && a->trace == b->trace && a->trace_user == b->trace_user;
 }
 
 static wg_status take_worker(wg_translator *t, const wg_translator_options *o, wg__worker **out,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cJSON.h>
+#include <wengert/program.h>
 #include <wengert/status.h>
 
 /* A language model to be trained: V words, H units (and that many inputs) in each layer, B rows of
@@ -30,6 +31,7 @@ typedef struct bench_options {
     bool lengths;       /* seq2seq: real lengths and input feeding */
     bool print_lengths; /* seq2seq: print the lengths only */
     bool tiny;          /* sizes for a test */
+    wg_trace_fn trace;  /* of the model's programs; NULL = none */
 } bench_options;
 
 /* ---- Time (bench_time.c) ---- */

@@ -37,11 +37,19 @@ static double resident_peak(void)
     return peak;
 }
 
+static void show_plan(void *user, const char *pass, const char *text)
+{
+    (void)user;
+    if (strcmp(pass, "plan") == 0) fputs(text, stderr);
+}
+
 static wg_status one(const bench_config *c, const char *cell, const bench_options *o, wg_error *err)
 {
     bench_model m;
     bench_options options = *o;
+    const char *trace = getenv("WENGERT_TRACE");
     options.compiled = true;
+    if (trace && strcmp(trace, "compile") == 0) options.trace = show_plan;
     double before = resident();
     wg_status status = bench_model_new(c, cell, &options, &m, err);
     if (!status) status = bench_model_step(&m, err);
@@ -71,16 +79,8 @@ static wg_status one(const bench_config *c, const char *cell, const bench_option
     return bench_print(line, err);
 }
 
-static void show_plan(void *user, const char *pass, const char *text)
-{
-    (void)user;
-    if (strcmp(pass, "plan") == 0) fputs(text, stderr);
-}
-
 wg_status bench_memory(const bench_options *o, wg_error *err)
 {
-    const char *trace = getenv("WENGERT_TRACE");
-    if (trace && strcmp(trace, "compile") == 0) wg_set_compile_trace(show_plan, NULL);
     return one(bench_find_config(o->config ? o->config : "charlm"), o->cell ? o->cell : "lstm", o,
                err);
 }

@@ -23,8 +23,10 @@ double bench_model_flops(const bench_config *c, const char *cell)
 
 wg_compile_options bench_compile_options(const bench_options *options)
 {
-    return (wg_compile_options){
-        .size = sizeof(wg_compile_options), .threads = options->threads, .bf16 = options->bf16};
+    return (wg_compile_options){.size = sizeof(wg_compile_options),
+                                .threads = options->threads,
+                                .trace = options->trace,
+                                .bf16 = options->bf16};
 }
 
 void bench_model_free(bench_model *m)

@@ -28,7 +28,6 @@ wg_plugin_host
 wg_plugin_load
 wg_plugin_path
 wg_set_allocator
-wg_set_compile_trace
 wg_tape_fail
 EOF
 cat core/include/wengert/*.h ops/include/wengert/*.h |

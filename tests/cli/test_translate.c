@@ -51,6 +51,12 @@ static void test_translates(void **state)
     free(first);
     assert_int_equal(shell("$T translate run --threads 1 --model model < /dev/null"), 0);
     assert_string_equal(out, "");
+    assert_int_equal(
+        shell("echo deux | WENGERT_TRACE=compile $T translate run --threads 1 --model model"), 0);
+    assert_string_equal(out, "two\n");
+    assert_non_null(strstr(err, "== after: recorded\n"));
+    assert_int_equal(shell("echo deux | WENGERT_TRACE=no $T translate run --model model"), 0);
+    assert_string_equal(err, "");
 }
 
 static void test_n_best(void **state)

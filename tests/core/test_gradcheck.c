@@ -207,6 +207,25 @@ static void bad_calls_are_refused(void **state)
     wg_tensor_free(f32);
 }
 
+static void its_programs_are_traced(void **state)
+{
+    (void)state;
+    for (int named = 0; named <= 1; named++) {
+        bench b;
+        begin(&b);
+        wg_var x = leaf(&b, "x", WG_SHAPE(3), 0.2, 1);
+        wg_var y = wg_sum_all(apply(&sign_error, wg_exp(x), WG_NONE));
+        int n = 0;
+        run_with(&b, y,
+                 (wg_gradcheck_options){
+                     .name_op = named, .trace = wgt_count_programs, .trace_user = &n});
+        expect(&b, false);
+        if (!named) assert_int_equal(n, 2); /* values and gradients */
+        if (named) assert_true(n > 4);      /* and those of ops by themselves */
+        end(&b);
+    }
+}
+
 static wg_status check_once(wg_tape *tape, wg_tensor *t)
 {
     wg_var x = wg_tensor_var(tape, t);
@@ -247,6 +266,7 @@ int main(void)
         cmocka_unit_test(projections_check_large_leaves),
         cmocka_unit_test(projections_see_one_wrong_element),
         cmocka_unit_test(many_kinks_along_a_projection),
+        cmocka_unit_test(its_programs_are_traced),
         cmocka_unit_test(bad_calls_are_refused),
         cmocka_unit_test(memory_may_run_out),
     };

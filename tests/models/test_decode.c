@@ -331,9 +331,12 @@ static void test_batch(void **state)
     wg_error err = {WG_OK, ""};
     fixture f = make(WG_F64, WG_ATTENTION_BAHDANAU, true, "gru");
     wg_decoder_options o = WG_DECODER_OPTIONS_INIT;
+    int traced = 0;
     o.n_best = 4;
     o.max_length = 8;
     o.round_steps = 3;
+    o.trace = wgt_count_programs;
+    o.trace_user = &traced;
     wg_decoder *decoder;
     wg_decode_result *together, *alone;
     WGT_OK(wg_decoder_new(f.model, &o, &decoder, &err), &err);
@@ -357,6 +360,7 @@ static void test_batch(void **state)
     /* Alone: 4 steps are rounded to 6, 3 and 1 to 3; together: 6 again, of three rows. */
     wg_decoder_cache_stats(decoder, &compiled, &held);
     assert_int_equal(compiled, 3);
+    assert_int_equal(traced, 2 * compiled); /* encoder and step */
     assert_int_equal(held, 3);
     wg_decode_result_free(together);
     wg_decoder_free(decoder);

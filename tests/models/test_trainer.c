@@ -251,7 +251,9 @@ static void test_bounded(void **state)
     (void)state;
     minibatch m;
     int64_t compiled, held;
-    wg_trainer_options o = {.size = sizeof o, .max_programs = 2};
+    int traced = 0;
+    wg_trainer_options o = {
+        .size = sizeof o, .max_programs = 2, .trace = wgt_count_programs, .trace_user = &traced};
     fixture f = made(0, &o);
     static const int rows[] = {3, 4, 3, 5, 3, 4}; /* 4 leaves for 5, as 3 was used later */
     static const bool is_new[] = {true, true, false, true, false, true};
@@ -262,6 +264,7 @@ static void test_bounded(void **state)
     wg_trainer_cache_stats(f.trainer, &compiled, &held);
     assert_int_equal(compiled, 4);
     assert_int_equal(held, 2);
+    assert_int_equal(traced, 4);
     drop(&f);
     o = (wg_trainer_options){.size = sizeof o, .max_bytes = 1}; /* one always stays */
     f = made(0, &o);

@@ -187,6 +187,16 @@ static void test_results(void **state)
         wg_translated_free(one);
     }
     wg_translated_free(done);
+    /* What is traced elsewhere, or not at all, is another search. */
+    int traced[2] = {0, 0};
+    o.trace = wgt_count_programs;
+    for (int i = 0; i < 3; i++) {
+        o.trace_user = &traced[i / 2];
+        WGT_OK(wg_translator_run(t, lines, 1, &o, &one, &e), &e);
+        wg_translated_free(one);
+    }
+    assert_int_equal(traced[0], 2); /* encoder and step, once */
+    assert_int_equal(traced[1], 2);
     WGT_OK(wg_translator_run(t, NULL, 0, NULL, &done, &e), &e);
     assert_int_equal(done->n, 0);
     wg_translated_free(done);

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <string.h>
 
 /* _fail of cmocka reports the caller's place instead of this file's. */
 #define FAIL_AT(file, line) _fail((file), (line))
@@ -36,4 +37,10 @@ void wgt_check_close(double a, double b, double rtol, double atol, const char *a
     /* An infinite b would make any tolerance infinite. */
     double tol = isfinite(b) ? atol + rtol * fabs(b) : 0.0;
     wgt_check_near(a, b, tol, a_text, b_text, file, line);
+}
+
+void wgt_count_programs(void *count, const char *pass, const char *text)
+{
+    int *n = count;
+    *n += strcmp(pass, "plan") == 0 && strstr(text, "MB of buffers") != NULL;
 }

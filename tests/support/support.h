@@ -41,6 +41,9 @@ void wgt_check_near(double a, double b, double tol, const char *a_text, const ch
 void wgt_check_close(double a, double b, double rtol, double atol, const char *a_text,
                      const char *b_text, const char *file, int line);
 
+/* A wg_trace_fn whose user is an int *: one more for each program that was compiled. */
+void wgt_count_programs(void *count, const char *pass, const char *text);
+
 /* Out-of-memory sweeps. wgt_fail_alloc_at(n) installs an allocator whose n-th call from now on
  * (counted from 1, allocations and reallocations alike, over all threads) fails, and only that
  * one; n = 0 only counts. wgt_fail_alloc_from(n) fails the n-th and all later ones.

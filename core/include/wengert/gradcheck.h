@@ -5,7 +5,7 @@
 #ifndef WENGERT_GRADCHECK_H
 #define WENGERT_GRADCHECK_H
 
-#include <wengert/tape.h>
+#include <wengert/program.h>
 
 WG_BEGIN_DECLS
 
@@ -18,6 +18,8 @@ typedef struct wg_gradcheck_options {
     uint64_t seed;        /* of cotangents and projections */
     int order;            /* 1, or 2: also the gradient of <grad, v> for a random v; 0 = 1 */
     bool name_op;         /* on failure check node by node and name the first wrong op */
+    wg_trace_fn trace;    /* of the programs that the check compiles; NULL = none */
+    void *trace_user;
 } wg_gradcheck_options;
 
 typedef enum wg_gradcheck_verdict {

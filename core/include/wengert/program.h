@@ -15,14 +15,18 @@ WG_BEGIN_DECLS
 
 typedef struct wg_program wg_program;
 
+/* Receives what is compiled as text: the list as recorded (pass "recorded") and after each pass,
+ * and last ("plan") the buffers that are alive when a run holds most, in MB. Both texts are valid
+ * during the call, which comes from the thread that compiles. Whatever compiles programs of its own
+ * (trainers, decoders, translators, gradient checks) takes one in its options. */
+typedef void (*wg_trace_fn)(void *user, const char *pass, const char *text);
+
 typedef struct wg_compile_options {
     size_t size;       /* sizeof(wg_compile_options) */
     int threads;       /* 0 = wg_default_threads() */
     int isa;           /* wg_isa + 1; 0 = wg_isa_best() */
     bool node_by_node; /* no fusing, no reuse: each node by its own kernel */
-    /* Receives the list as recorded (pass "recorded") and after each pass, and last ("plan") the
-     * buffers that are alive when a run holds most, in MB; NULL = none. */
-    void (*trace)(void *user, const char *pass, const char *text);
+    wg_trace_fn trace; /* NULL = none */
     void *trace_user;
     /* For checking and measuring: passes that are not run, by the names that the trace shows, with
      * a minus sign each: "-hoist,-sink". Must live as long as the tape or the call that it is given
@@ -36,12 +40,6 @@ typedef struct wg_compile_options {
      * Never run yet on a CPU that has it: see docs/decisions/0018-bf16.md. */
     bool bf16;
 } wg_compile_options;
-
-/* Installs a trace for every compilation whose options have none, so that a host can show the
- * passes of programs that the library compiles by itself (the tool does under
- * WENGERT_TRACE=compile). For the start of a process: not while another thread compiles. */
-WG_API void wg_set_compile_trace(void (*trace)(void *user, const char *pass, const char *text),
-                                 void *user);
 
 /* Compiles the outputs. options may be NULL. The program stays valid after the tape is reset or
  * freed, except that leaves made with wg_tensor_var read their tensors. Freed with

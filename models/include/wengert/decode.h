@@ -55,6 +55,8 @@ typedef struct wg_decoder_options {
     int max_programs;    /* shapes kept; 0 = 32 */
     int64_t max_bytes;   /* planned buffers of those kept; 0 = 1 GiB */
     int threads;         /* 0 = wg_default_threads() */
+    wg_trace_fn trace;   /* of the programs; NULL = none */
+    void *trace_user;
 } wg_decoder_options;
 
 /* Start 1, end 2, beam of 5, one best, Wu's penalty with alpha 1, at most 256 words. */

@@ -30,6 +30,8 @@ typedef struct wg_trainer_options {
     int64_t round_steps, round_rows;
     int max_programs;  /* kept, of training and evaluation together; 0 = 64, at most 256 */
     int64_t max_bytes; /* planned buffers of those kept; 0 = 2 GiB */
+    wg_trace_fn trace; /* of the programs; NULL = none */
+    void *trace_user;
 } wg_trainer_options;
 
 typedef struct wg_trainer wg_trainer;

@@ -36,6 +36,8 @@ typedef struct wg_translator_options {
     bool want_alignment; /* wg_translation's pieces and weights; needs a model with attention */
     int64_t batch;       /* lines decoded together, those of similar length; 0 = 32 */
     int threads;         /* of one run; 0 = wg_default_threads() */
+    wg_trace_fn trace;   /* of the programs, from any thread that runs; NULL = none */
+    void *trace_user;
 } wg_translator_options;
 
 /* Beam of 5, one best, Wu's penalty with alpha 1, one thread: requests run side by side. */
