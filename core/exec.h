@@ -173,6 +173,9 @@ wg__fused *wg__fused_build(wg__arena *arena, const wg__graph *g, const int32_t *
                            int32_t n_inputs, const int32_t *outputs, const wg_view *out_views,
                            int32_t n_outputs, const uint8_t *late,
                            int32_t *reg_of /* per value: zero, and left zero */);
+/* fused_scratch.c: scratch of registers, and the length of a block. last[r]: the last instruction
+ * that reads register r, -1 = none; used up. rows: a block is a whole row. */
+void wg__fused_place(wg__fused *f, int32_t *last, bool rows);
 void wg__fused_run(wg__fused *f, const wg_view *in, const wg_view *out, void *scratch,
                    const wg__run *run);
 /* fused_match.c: which members of a group run together as one loop (wg_map_pattern). */
