@@ -24,7 +24,7 @@ extern const wg_op wg__op_scale;
 extern const wg_op wg__op_add_scalar;
 /* Made by passes that rewrite products, and by scans in chunks. */
 extern const wg_op wg__op_concat; /* ops/layout.c: attr is a wg_join_attr */
-extern const wg_op wg__op_slice;  /* ops/view.c: attr is a wg__slice_attr */
+extern const wg_op wg__op_slice;  /* ops/slice.c: attr is a wg__slice_attr */
 
 typedef struct wg__slice_attr {
     int64_t axis, start, length;
