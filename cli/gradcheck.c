@@ -2,11 +2,9 @@
  * f64; and outputs against those of another program. */
 #include "internal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <wengert/atomicfile.h>
 #include <wengert/gradcheck.h>
 #include <wengert/memory.h>
 
@@ -52,72 +50,6 @@ static int parse_sizes(const cli_args *args, const char *text, int64_t *size)
                 return CLI_FINE;
             }
     return CLI_FINE;
-}
-
-static int print_equations(const gc_subject *s)
-{
-    char *text;
-    wg_error err;
-    if (wg_print(s->tape, s->out, s->n_out, &text, &err) != WG_OK) return cli_fail(&err);
-    printf("equations:\n%s", text);
-    wg_free(text);
-    return CLI_FINE;
-}
-
-static int write_dot(const gc_subject *s, const char *path)
-{
-    char *text;
-    wg_error err;
-    wg_status status = wg_dot(s->tape, s->out, s->n_out, &text, &err);
-    if (status == WG_OK) {
-        status = wg_file_write_atomic(path, text, strlen(text), &err);
-        wg_free(text);
-    }
-    return status == WG_OK ? CLI_FINE : cli_fail(&err);
-}
-
-/* The report, without its equations: --print shows all of them. */
-static void print_report(const char *text)
-{
-    const char *end = strstr(text, "\nequations:\n");
-    printf("%.*s", end ? (int)(end - text) + 1 : (int)strlen(text), text);
-}
-
-/* A parameter may be used, and what is made of it not: then every derivative is 0, and right. */
-static bool without_effect(const wg_gradcheck_leaf *leaf)
-{
-    return leaf->verdict == WG_GRADCHECK_OK && leaf->checked > 0 && leaf->worst_error == 0 &&
-           leaf->analytic == 0 && leaf->numeric == 0;
-}
-
-static void print_without_effect(const wg_gradcheck_report *report)
-{
-    for (int i = 0; i < report->n_leaves; i++)
-        if (without_effect(&report->leaves[i]))
-            printf("without effect: every derivative with respect to %s is 0; is what the step "
-                   "makes of it used?\n",
-                   report->leaves[i].name);
-}
-
-static void print_line(const char *verdict, const char *kind, const char *name,
-                       const wg_gradcheck_report *report)
-{
-    int64_t checked = 0, kinks = 0;
-    int unused = 0;
-    for (int i = 0; i < report->n_leaves; i++) {
-        checked += report->leaves[i].checked;
-        kinks += report->leaves[i].kinks;
-        unused += report->leaves[i].verdict == WG_GRADCHECK_UNUSED;
-    }
-    printf("%-8s %-4s %-24s %6lld derivatives", verdict, kind, name, (long long)checked);
-    if (report->worst_leaf >= 0)
-        printf(", worst error %.2g", report->leaves[report->worst_leaf].worst_error);
-    if (kinks) printf(", %lld at kinks", (long long)kinks);
-    if (unused) printf(", %d unused", unused);
-    putchar('\n');
-    for (int i = 0; unused && i < report->n_leaves; i++)
-        if (report->leaves[i].verdict == WG_GRADCHECK_UNUSED)
-            printf("         unused: %s\n", report->leaves[i].name);
 }
 
 /* Does what was recorded hold a gradient back on purpose? */
@@ -170,8 +102,8 @@ static int check_subject(job *j, const char *kind, const char *name, const wg_ce
     wg_error err;
     const wg_gradcheck_options options = check_options(j, !cell);
     wg_gradcheck_report report = {.size = sizeof report};
-    if (j->print && print_equations(s) != CLI_FINE) return CLI_TROUBLE;
-    if (j->dot && write_dot(s, j->dot) != CLI_FINE) return CLI_TROUBLE;
+    if (j->print && gc_print_equations(s) != CLI_FINE) return CLI_TROUBLE;
+    if (j->dot && gc_write_dot(s, j->dot) != CLI_FINE) return CLI_TROUBLE;
     if (wg_gradcheck(s->out, s->n_out, NULL, 0, &options, &report, &err) != WG_OK)
         return cli_fail(&err);
     int64_t checked = 0;
@@ -182,13 +114,13 @@ static int check_subject(job *j, const char *kind, const char *name, const wg_ce
                "NOTHING", kind, name);
         status = CLI_CHECK_FAILED;
     } else if (j->brief) {
-        print_line(report.passed ? "ok" : "WRONG", kind, name, &report);
-        if (!report.passed) print_report(report.text);
-        if (cell) print_without_effect(&report);
+        gc_print_line(report.passed ? "ok" : "WRONG", kind, name, &report);
+        if (!report.passed) gc_print_report(report.text);
+        if (cell) gc_print_without_effect(&report);
     } else {
         printf("%s %s: ", kind, name);
-        print_report(report.text);
-        if (cell) print_without_effect(&report);
+        gc_print_report(report.text);
+        if (cell) gc_print_without_effect(&report);
     }
     wg_gradcheck_report_free(&report);
     if (status == CLI_CHECK_FAILED && checked > 0 && cell && name_wrong_op(j, cell) != CLI_FINE)

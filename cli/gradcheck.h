@@ -6,6 +6,7 @@
 #include "cli.h"
 
 #include <wengert/cell.h>
+#include <wengert/gradcheck.h>
 #include <wengert/op.h>
 #include <wengert/rnn.h>
 
@@ -71,6 +72,16 @@ typedef struct gc_sample {
 } gc_sample;
 const gc_sample *gc_find_sample(const char *op);
 int64_t gc_length(char letter);
+
+/* gradcheck_print.c: --print and --dot (exit statuses); a report without its equations, as --print
+ * shows all of them; parameters whose every derivative is 0; a report in one line, and what is
+ * unused. */
+int gc_print_equations(const gc_subject *s);
+int gc_write_dot(const gc_subject *s, const char *path);
+void gc_print_report(const char *text);
+void gc_print_without_effect(const wg_gradcheck_report *report);
+void gc_print_line(const char *verdict, const char *kind, const char *name,
+                   const wg_gradcheck_report *report);
 
 /* gradcheck_reference.c: runs the cell on the inputs of an .npz and compares with the outputs in
  * it. Prints a table; returns an exit status. */
