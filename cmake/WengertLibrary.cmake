@@ -66,7 +66,7 @@ if(kernels)
     endforeach()
     # Flags of source files come last: behind the -ffp-contract=off of everything else. trees.c must
     # round as the ops do that it stands for; products without fused multiply-adds run at 60 to 75 %
-    # of the speed they have with them (test_packed asks for them). Their loops are a line and a half
+    # of the speed they have with them (test_panels asks for them). Their loops are a line and a half
     # of code that runs at the decoder's pace when the core's other thread is busy: where they start
     # counts (the same file at two places: 63 and 80 GFLOP/s).
     check_c_compiler_flag(-falign-loops=64 WENGERT_HAVE_ALIGN_LOOPS)

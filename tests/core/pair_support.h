@@ -14,7 +14,7 @@
 #include <wengert/program.h>
 #include <wengert/rng.h>
 
-static wg_tensor *new_tensor(wg_dtype dtype, wg_shape shape)
+static inline wg_tensor *new_tensor(wg_dtype dtype, wg_shape shape)
 {
     wg_tensor *t;
     wg_error err;
@@ -22,7 +22,7 @@ static wg_tensor *new_tensor(wg_dtype dtype, wg_shape shape)
     return t;
 }
 
-static wg_tensor *uniform(wg_dtype dtype, wg_shape shape, wg_rng *rng)
+static inline wg_tensor *uniform(wg_dtype dtype, wg_shape shape, wg_rng *rng)
 {
     wg_tensor *t = new_tensor(dtype, shape);
     for (int64_t i = 0; i < wg_tensor_count(t); i++)
@@ -35,14 +35,14 @@ typedef struct listing {
     char paired[20000], last[20000];
 } listing;
 
-static void keep(void *user, const char *pass, const char *text)
+static inline void keep(void *user, const char *pass, const char *text)
 {
     listing *l = user;
     if (strcmp(pass, "pair gradients") == 0) snprintf(l->paired, sizeof l->paired, "%s", text);
     if (strcmp(pass, "fuse") == 0) snprintf(l->last, sizeof l->last, "%s", text);
 }
 
-static int occurrences(const char *text, const char *what)
+static inline int occurrences(const char *text, const char *what)
 {
     int n = 0;
     for (const char *at = text; (at = strstr(at, what)); at += strlen(what)) n++;
@@ -51,8 +51,8 @@ static int occurrences(const char *text, const char *what)
 
 /* Compiles, and runs twice: what a run leaves behind does not change the next. Returns how many
  * pairs were made. */
-static int compiled(const wg_var *out, int n_out, wg_compile_options o, wg_program **p,
-                    char *listed, size_t size)
+static inline int compiled(const wg_var *out, int n_out, wg_compile_options o, wg_program **p,
+                           char *listed, size_t size)
 {
     static listing l;
     wg_error err = {WG_OK, ""};
@@ -66,7 +66,7 @@ static int compiled(const wg_var *out, int n_out, wg_compile_options o, wg_progr
     return occurrences(l.paired, " = cross_entropy_pair(");
 }
 
-static bool same_bits(const wg_tensor *a, const wg_tensor *b, int64_t *at)
+static inline bool same_bits(const wg_tensor *a, const wg_tensor *b, int64_t *at)
 {
     size_t esize = wg_dtype_size(wg_tensor_dtype(a));
     const char *x = wg_tensor_cdata(a), *y = wg_tensor_cdata(b);

@@ -83,7 +83,7 @@ static void test_kernels(void **state)
     }
 }
 
-/* A flag that forbids fused multiply-adds would show nowhere else (test_packed.c has the
+/* A flag that forbids fused multiply-adds would show nowhere else (test_panels.c has the
  * numbers). */
 static void test_fused_multiply_adds(void **state)
 {
