@@ -8,31 +8,16 @@
 
 #include <string.h>
 
+#include "vector.h"
+
 #if defined(__AVX512F__)
-#define VECTOR 64
 #define ROWS 12 /* 24 sums of 32 registers */
-#elif defined(__AVX__)
-#define VECTOR 32
-#define ROWS 6 /* 12 of 16 */
 #else
-#define VECTOR 16
-#define ROWS 6
+#define ROWS 6 /* 12 of 16 */
 #endif
-#define LANES ((int64_t)(VECTOR / sizeof(float)))
-#define WIDTH (2 * LANES)
+#define WIDTH (2 * WG_LANES)
 #define FETCH 64           /* terms between two rounds of fetching ahead */
 #define FAR_AWAY (1 << 19) /* floats: 2 MiB, more than a second-level cache keeps */
-
-typedef float vec __attribute__((vector_size(VECTOR)));
-typedef float vec_unaligned __attribute__((vector_size(VECTOR), aligned(4), may_alias));
-typedef float vec_aligned __attribute__((vector_size(VECTOR), may_alias));
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 enum {
     BLOCK = 8,    /* direct: rows of b read side by side, as many streams as are fetched ahead */
@@ -57,25 +42,25 @@ typedef struct tile_job {
 typedef enum tile_kind { PLAIN, AHEAD, TWICE, STRIDED, SHORT, KINDS } tile_kind;
 
 /* One term of the sums over k. */
-INLINE void term(const int rows, const int panels, const float *restrict a, int64_t a_row,
-                 const float *restrict b, const float *restrict next, vec sum[ROWS][4])
+WG_INLINE void term(const int rows, const int panels, const float *restrict a, int64_t a_row,
+                    const float *restrict b, const float *restrict next, wg__vec sum[ROWS][4])
 {
-    vec right[4];
-    UNROLL
+    wg__vec right[4];
+    WG_UNROLL
     for (int v = 0; v < 2; v++) {
-        right[v] = *(const vec_unaligned *)(b + v * LANES);
-        if (panels == 2) right[2 + v] = *(const vec_aligned *)(next + v * LANES);
+        right[v] = *(const wg__vec_unaligned *)(b + v * WG_LANES);
+        if (panels == 2) right[2 + v] = *(const wg__vec_aligned *)(next + v * WG_LANES);
     }
-    UNROLL
+    WG_UNROLL
     for (int i = 0; i < rows; i++) {
-        vec left = a[i * a_row] - (vec){0}; /* on every lane */
-        UNROLL
+        wg__vec left = a[i * a_row] - (wg__vec){0}; /* on every lane */
+        WG_UNROLL
         for (int v = 0; v < 2 * panels; v++) sum[i][v] += left * right[v];
     }
 }
 
 /* `rows` and `kind` are constants where this is called, so that the sums live in registers. */
-INLINE void tile(const int rows, const tile_kind kind, const tile_job *t)
+WG_INLINE void tile(const int rows, const tile_kind kind, const tile_job *t)
 {
     const int panels = kind == TWICE ? 2 : 1, vectors = 2 * panels;
     const float *a = t->a, *b = t->b;
@@ -84,10 +69,10 @@ INLINE void tile(const int rows, const tile_kind kind, const tile_job *t)
     const int64_t b_row = kind == STRIDED || kind == SHORT ? t->b_row : WIDTH;
     const int64_t k = kind == SHORT ? BLOCK : t->k;
     const float *next = kind == TWICE ? b + k * WIDTH : b;
-    vec sum[ROWS][4];
-    UNROLL
-    for (int i = 0; i < rows; i++) UNROLL
-    for (int v = 0; v < vectors; v++) sum[i][v] = (vec){0};
+    wg__vec sum[ROWS][4];
+    WG_UNROLL
+    for (int i = 0; i < rows; i++) WG_UNROLL
+    for (int v = 0; v < vectors; v++) sum[i][v] = (wg__vec){0};
     int64_t p = 0;
     if (kind == AHEAD) {
         const char *ahead = t->ahead;
@@ -100,11 +85,11 @@ INLINE void tile(const int rows, const tile_kind kind, const tile_job *t)
     }
     for (; p < k; p++)
         term(rows, panels, a + p * a_column, a_row, b + p * b_row, next + p * WIDTH, sum);
-    UNROLL
-    for (int i = 0; i < rows; i++) UNROLL
+    WG_UNROLL
+    for (int i = 0; i < rows; i++) WG_UNROLL
     for (int v = 0; v < vectors; v++) {
-        if (t->add) sum[i][v] += *(const vec_unaligned *)(t->add + i * t->ldadd + v * LANES);
-        *(vec_unaligned *)(t->c + i * t->ldc + v * LANES) = sum[i][v];
+        if (t->add) sum[i][v] += *(const wg__vec_unaligned *)(t->add + i * t->ldadd + v * WG_LANES);
+        *(wg__vec_unaligned *)(t->c + i * t->ldc + v * WG_LANES) = sum[i][v];
     }
 }
 
@@ -270,9 +255,7 @@ static void pack(const float *b, int64_t row, int64_t column_, int64_t k, int64_
     }
 }
 
-#define CONCAT2(a, b) a##b
-#define CONCAT(a, b) CONCAT2(a, b)
-#define TABLE CONCAT(wg__panels_, WG_ISA_NAME)
+#define TABLE WG_FOR_ISA(wg__panels_)
 
 extern const wg__panel_kernels TABLE;
 const wg__panel_kernels TABLE = {

@@ -4,24 +4,7 @@
 
 #include <string.h>
 
-#if defined(__AVX512F__)
-#define VECTOR 64
-#elif defined(__AVX__)
-#define VECTOR 32
-#else
-#define VECTOR 16
-#endif
-#define LANES ((int64_t)(VECTOR / sizeof(float)))
-
-typedef float vec __attribute__((vector_size(VECTOR)));
-typedef float vec_unaligned __attribute__((vector_size(VECTOR), aligned(4), may_alias));
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "vector.h"
 
 /* ---- rows of b weighted and added ---- */
 
@@ -30,33 +13,34 @@ typedef float vec_unaligned __attribute__((vector_size(VECTOR), aligned(4), may_
 enum { ROWS = 6, WIDE = 8 };
 
 /* `rows` x `vectors` vectors of c; both are constants where this is called. */
-INLINE void rows_tile(const int rows, const int vectors, const wg__small_product *p, int64_t i,
-                      int64_t j)
+WG_INLINE void rows_tile(const int rows, const int vectors, const wg__small_product *p, int64_t i,
+                         int64_t j)
 {
-    vec sum[ROWS][WIDE];
+    wg__vec sum[ROWS][WIDE];
     const float *a = p->a + i * p->a_row, *b = p->b + j;
-    UNROLL
-    for (int r = 0; r < rows; r++) UNROLL
-    for (int v = 0; v < vectors; v++) sum[r][v] = (vec){0};
+    WG_UNROLL
+    for (int r = 0; r < rows; r++) WG_UNROLL
+    for (int v = 0; v < vectors; v++) sum[r][v] = (wg__vec){0};
     for (int64_t q = 0; q < p->k; q++) {
-        vec right[WIDE];
-        UNROLL
+        wg__vec right[WIDE];
+        WG_UNROLL
         for (int v = 0; v < vectors; v++)
-            right[v] = *(const vec_unaligned *)(b + q * p->ldb + v * LANES);
-        UNROLL
+            right[v] = *(const wg__vec_unaligned *)(b + q * p->ldb + v * WG_LANES);
+        WG_UNROLL
         for (int r = 0; r < rows; r++) {
-            vec left = a[r * p->a_row + q * p->a_column] - (vec){0}; /* on every lane */
-            UNROLL
+            wg__vec left = a[r * p->a_row + q * p->a_column] - (wg__vec){0}; /* on every lane */
+            WG_UNROLL
             for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
         }
     }
-    UNROLL
-    for (int r = 0; r < rows; r++) UNROLL
+    WG_UNROLL
+    for (int r = 0; r < rows; r++) WG_UNROLL
     for (int v = 0; v < vectors; v++)
-        *(vec_unaligned *)(p->c + (i + r) * p->ldc + j + v * LANES) = sum[r][v];
+        *(wg__vec_unaligned *)(p->c + (i + r) * p->ldc + j + v * WG_LANES) = sum[r][v];
 }
 
-INLINE void rows_of(const int vectors, int rows, const wg__small_product *p, int64_t i, int64_t j)
+WG_INLINE void rows_of(const int vectors, int rows, const wg__small_product *p, int64_t i,
+                       int64_t j)
 {
     switch (rows) {
     case 1: rows_tile(1, vectors, p, i, j); return;
@@ -76,12 +60,12 @@ static void rows(const wg__small_product *p)
     for (int64_t t = 0, i = 0; t < tiles; t++) {
         int count = (int)(least + (t < more));
         int64_t j = 0;
-        for (; count == 1 && j + WIDE * LANES <= p->n; j += WIDE * LANES)
+        for (; count == 1 && j + WIDE * WG_LANES <= p->n; j += WIDE * WG_LANES)
             rows_tile(1, WIDE, p, i, j);
-        for (; j + 2 * LANES <= p->n; j += 2 * LANES) rows_of(2, count, p, i, j);
-        if (j + LANES <= p->n) {
+        for (; j + 2 * WG_LANES <= p->n; j += 2 * WG_LANES) rows_of(2, count, p, i, j);
+        if (j + WG_LANES <= p->n) {
             rows_of(1, count, p, i, j);
-            j += LANES;
+            j += WG_LANES;
         }
         for (int r = 0; r < count && j < p->n; r++) {
             const float *a = p->a + (i + r) * p->a_row;
@@ -101,32 +85,33 @@ static void rows(const wg__small_product *p)
 enum { DOT_ROWS = 3, DOT_COLUMNS = 4 };
 
 /* Lanes by halves; the same tree for every element. */
-INLINE float total(vec v)
+WG_INLINE float total(wg__vec v)
 {
-    float lane[VECTOR / sizeof(float)];
+    float lane[WG_VECTOR / sizeof(float)];
     memcpy(lane, &v, sizeof v);
-    for (int width = (int)LANES / 2; width; width /= 2)
+    for (int width = (int)WG_LANES / 2; width; width /= 2)
         for (int l = 0; l < width; l++) lane[l] += lane[l + width];
     return lane[0];
 }
 
-INLINE void dots_tile(const int rows, const int columns, const wg__small_product *p, int64_t i,
-                      int64_t j)
+WG_INLINE void dots_tile(const int rows, const int columns, const wg__small_product *p, int64_t i,
+                         int64_t j)
 {
-    vec sum[DOT_ROWS][DOT_COLUMNS];
+    wg__vec sum[DOT_ROWS][DOT_COLUMNS];
     const float *a = p->a + i * p->a_row, *b = p->b + j * p->ldb;
-    UNROLL
-    for (int r = 0; r < rows; r++) UNROLL
-    for (int s = 0; s < columns; s++) sum[r][s] = (vec){0};
+    WG_UNROLL
+    for (int r = 0; r < rows; r++) WG_UNROLL
+    for (int s = 0; s < columns; s++) sum[r][s] = (wg__vec){0};
     int64_t q = 0;
-    for (; q + LANES <= p->k; q += LANES) {
-        vec right[DOT_COLUMNS];
-        UNROLL
-        for (int s = 0; s < columns; s++) right[s] = *(const vec_unaligned *)(b + s * p->ldb + q);
-        UNROLL
+    for (; q + WG_LANES <= p->k; q += WG_LANES) {
+        wg__vec right[DOT_COLUMNS];
+        WG_UNROLL
+        for (int s = 0; s < columns; s++)
+            right[s] = *(const wg__vec_unaligned *)(b + s * p->ldb + q);
+        WG_UNROLL
         for (int r = 0; r < rows; r++) {
-            vec left = *(const vec_unaligned *)(a + r * p->a_row + q);
-            UNROLL
+            wg__vec left = *(const wg__vec_unaligned *)(a + r * p->a_row + q);
+            WG_UNROLL
             for (int s = 0; s < columns; s++) sum[r][s] += left * right[s];
         }
     }
@@ -138,7 +123,8 @@ INLINE void dots_tile(const int rows, const int columns, const wg__small_product
         }
 }
 
-INLINE void dots_of(const int columns, int rows, const wg__small_product *p, int64_t i, int64_t j)
+WG_INLINE void dots_of(const int columns, int rows, const wg__small_product *p, int64_t i,
+                       int64_t j)
 {
     switch (rows) {
     case 1: dots_tile(1, columns, p, i, j); return;
@@ -158,9 +144,7 @@ static void dots(const wg__small_product *p)
     }
 }
 
-#define CONCAT2(a, b) a##b
-#define CONCAT(a, b) CONCAT2(a, b)
-#define TABLE CONCAT(wg__small_, WG_ISA_NAME)
+#define TABLE WG_FOR_ISA(wg__small_)
 
 extern const wg__small_kernels TABLE;
 const wg__small_kernels TABLE = {.rows = rows, .dots = dots};

@@ -3,20 +3,11 @@
 #include "kernels.h"
 #include "trees.h"
 #include "vecmath.h"
+#include "vector.h"
 
-#define WG_PRAGMA(text) _Pragma(#text)
-#define WG_SIMD WG_PRAGMA(omp simd)
 #define WG_ROW_BLOCK 4096 /* elements summed in T before going on in f64 */
 #define WG_ROW_PIECE 256  /* elements of the stack buffer: stays in L1 */
 
-/* Vectors as wide as the registers. */
-#if defined(__AVX512F__)
-#define WG_VECTOR 64
-#elif defined(__AVX__)
-#define WG_VECTOR 32
-#else
-#define WG_VECTOR 16
-#endif
 typedef float vec_f32 __attribute__((vector_size(WG_VECTOR)));
 typedef double vec_f64 __attribute__((vector_size(WG_VECTOR)));
 typedef int32_t mask_f32 __attribute__((vector_size(WG_VECTOR)));
@@ -59,9 +50,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(WG_VECTOR)));
 #include "map_float.h"
 #include "row_float.h"
 
-#define CONCAT2(a, b) a##b
-#define CONCAT(a, b) CONCAT2(a, b)
-#define TABLE CONCAT(wg__kernels_, WG_ISA_NAME)
+#define TABLE WG_FOR_ISA(wg__kernels_)
 
 #define FLOATS(name)                       \
     {                                      \

@@ -4,12 +4,11 @@
  * bits that its ops give one by one. It would gain nothing: these loops wait for memory. */
 #include "trees.h"
 
+#include "vector.h"
+
 #ifdef __clang__ /* a loop that stays scalar is slower, not wrong */
 #pragma clang diagnostic ignored "-Wpass-failed"
 #endif
-
-#define WG_PRAGMA(text) _Pragma(#text)
-#define WG_SIMD WG_PRAGMA(omp simd)
 
 /* Operands a, b, c, d in the order of ops/patterns.c. */
 #define LOOP(T, dtype, name, n_in, expr)                                      \
