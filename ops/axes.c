@@ -14,6 +14,22 @@ bool wg__contiguous(const wg_view *v)
     return true;
 }
 
+bool wg__rows_from(const wg_view *v, int axis, int64_t *rows, int64_t *stride)
+{
+    int64_t count = 1, step = 0;
+    for (int i = v->shape.rank - 2; i >= axis; i--) {
+        if (v->shape.dim[i] == 1) continue;
+        if (count == 1)
+            step = v->stride[i];
+        else if (v->stride[i] != step * count)
+            return false;
+        count *= v->shape.dim[i];
+    }
+    *rows = count;
+    *stride = step;
+    return true;
+}
+
 wg_var wg__pass_poison(const wg_op *op, wg_var x)
 {
     return wg_record(op, &x, 1, NULL, 0);

@@ -32,6 +32,9 @@ static inline int64_t wg__span(const wg_shape *shape, int from, int to)
 
 /* True when the view's elements lie row-major without gaps (axes of length 1 have no stride). */
 bool wg__contiguous(const wg_view *v);
+/* The leading axes of v, from `axis` to the last but one, as one axis of rows; false where their
+ * strides do not allow it. */
+bool wg__rows_from(const wg_view *v, int axis, int64_t *rows, int64_t *stride);
 
 /* Records an op on a var that is not ok, so that the recorder reports or passes on the poison. */
 wg_var wg__pass_poison(const wg_op *op, wg_var x);

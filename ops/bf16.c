@@ -123,11 +123,6 @@ static wg_status packed_kernel(wg_kernel *c)
     return product(c, true);
 }
 
-static wg_status placed_only(wg_infer *c)
-{
-    return wg_infer_fail(c, WG_EINTERNAL, "is placed by the compiler only");
-}
-
 const wg_op wg__op_matmul_bf16 = {
     .size = sizeof(wg_op),
     .name = "matmul_bf16",
@@ -135,7 +130,7 @@ const wg_op wg__op_matmul_bf16 = {
     .traits = WG_OP_PRODUCT | WG_OP_STRIDED | WG_OP_NO_GRADIENT,
     .n_in = 2,
     .n_out = 1,
-    .infer = placed_only,
+    .infer = wg__infer_placed,
     .kernel = {plain_kernel},
     .workspace = plain_workspace,
     .doc = "y = op(a) op(b), operands rounded to bf16",
@@ -149,7 +144,7 @@ const wg_op wg__op_matmul_bf16_packed = {
     .traits = WG_OP_PRODUCT | WG_OP_STRIDED | WG_OP_NO_GRADIENT,
     .n_in = 2,
     .n_out = 1,
-    .infer = placed_only,
+    .infer = wg__infer_placed,
     .kernel = {packed_kernel},
     .workspace = packed_workspace,
     .doc = "y = a op(b), a rounded to bf16, b packed so",

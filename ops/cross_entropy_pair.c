@@ -152,11 +152,6 @@ static wg_status pair_kernel(wg_kernel *c)
     return c->n_out == 3 ? sum_columns(c, &p) : WG_OK;
 }
 
-static wg_status placed_only(wg_infer *c)
-{
-    return wg_infer_fail(c, WG_EINTERNAL, "is placed by the compiler only");
-}
-
 const wg_op wg__op_cross_entropy_pair = {
     .size = sizeof(wg_op),
     .name = "cross_entropy_pair",
@@ -164,7 +159,7 @@ const wg_op wg__op_cross_entropy_pair = {
     .traits = WG_OP_OPAQUE | WG_OP_INPLACE | WG_OP_NO_GRADIENT,
     .n_in = -1,
     .n_out = -1,
-    .infer = placed_only,
+    .infer = wg__infer_placed,
     .kernel = {pair_kernel},
     .workspace = pair_workspace,
     .format = wg__cross_entropy_format,

@@ -72,6 +72,11 @@ wg_status wg__infer_unary_float(wg_infer *c)
     return status;
 }
 
+wg_status wg__infer_placed(wg_infer *c)
+{
+    return wg_infer_fail(c, WG_EINTERNAL, "is placed by the compiler only");
+}
+
 wg_var wg__number_like(wg_var v, double value)
 {
     wg_tape *tape = wg_var_tape(v);

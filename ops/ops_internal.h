@@ -115,6 +115,8 @@ wg_status wg__infer_broadcast(wg_infer *c);
 wg_status wg__infer_unary_float(wg_infer *c);
 wg_status wg__infer_broadcast_float(wg_infer *c);
 wg_status wg__infer_broadcast_number(wg_infer *c); /* f32, f64, i32 */
+/* Of ops that nobody records: passes put them into a graph. EINTERNAL. */
+wg_status wg__infer_placed(wg_infer *c);
 
 /* Defines the two ways to the kernel WG__K_<NAME> of a map: map_<id>, loop_<id>. */
 #define WG_MAP_LOOP(NAME, id)                                  \

@@ -17,6 +17,7 @@
 
 #include <wengert/parallel.h>
 
+#include "axes.h"
 #include "bf16.h"
 #include "kernels/panel.h"
 #include "ndcopy.h"
@@ -149,23 +150,6 @@ static void panel_range(void *user, int64_t begin, int64_t end, int worker)
     r->kernels->product(&p);
 }
 
-/* The leading axes of a from `axis` on as one row axis, when their strides allow it. */
-static bool rows_from(const wg_view *a, int axis, int64_t *rows, int64_t *stride)
-{
-    int64_t count = 1, step = 0;
-    for (int i = a->shape.rank - 2; i >= axis; i--) {
-        if (a->shape.dim[i] == 1) continue;
-        if (count == 1)
-            step = a->stride[i];
-        else if (a->stride[i] != step * count)
-            return false;
-        count *= a->shape.dim[i];
-    }
-    *rows = count;
-    *stride = step;
-    return true;
-}
-
 static wg_status product_kernel(wg_kernel *c)
 {
     const wg_view *a = &c->in[0], *out = &c->out[0];
@@ -180,7 +164,7 @@ static wg_status product_kernel(wg_kernel *c)
     p->panels = c->in[1].data;
     p->ldc = p->n;
     int axis = 0;
-    while (!rows_from(a, axis, &p->m, &p->a_row)) axis++;
+    while (!wg__rows_from(a, axis, &p->m, &p->a_row)) axis++;
     int64_t width = r.kernels->width, panels = (p->n + width - 1) / width;
     /* A part is worth a thread from some ten microseconds on. */
     int64_t grain = 100000 / (p->m * p->k * width + 1) + 1;

@@ -7,6 +7,7 @@
 
 #include <wengert/parallel.h>
 
+#include "axes.h"
 #include "gemm.h"
 #include "kernels/small.h"
 #include "ndcopy.h"
@@ -198,23 +199,6 @@ static void product_range(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* One row axis out of the leading axes of a, when their strides allow it. */
-static bool merge_rows(const wg_view *a, int64_t *rows, int64_t *stride)
-{
-    int64_t count = 1, step = 0;
-    for (int i = a->shape.rank - 2; i >= 0; i--) {
-        if (a->shape.dim[i] == 1) continue;
-        if (count == 1)
-            step = a->stride[i];
-        else if (a->stride[i] != step * count)
-            return false;
-        count *= a->shape.dim[i];
-    }
-    *rows = count;
-    *stride = step;
-    return true;
-}
-
 static void batch_steps(const wg_view *v, int batch_rank, int64_t *step)
 {
     int skip = batch_rank - (v->shape.rank - 2);
@@ -242,7 +226,7 @@ wg_status wg__matmul_kernel(wg_kernel *c)
     p->k = r.b.rows;
     p->batches = 1;
     int64_t rows, stride;
-    if (wg__product_is_rows(&vb->shape, attr) && merge_rows(va, &rows, &stride)) {
+    if (wg__product_is_rows(&vb->shape, attr) && wg__rows_from(va, 0, &rows, &stride)) {
         r.a.rows = rows;
         r.a.rs = stride;
     } else {

@@ -169,22 +169,29 @@ static void body(void *user, wg_scan_step *s)
     s->y[0] = wg_tanh(s->next[0]);
 }
 
+/* One sequence, one state, one stacked output. */
+static wg_scan_def rnn(void (*step)(void *, wg_scan_step *), void *user, const wg_var *x,
+                       const wg_var *h, const char *name)
+{
+    return (wg_scan_def){.size = sizeof(wg_scan_def),
+                         .body = step,
+                         .user = user,
+                         .sequences = x,
+                         .n_sequences = 1,
+                         .init = h,
+                         .n_carries = 1,
+                         .n_outputs = 1,
+                         .name = name};
+}
+
 static void check_scan(const wg_op *op, bool reverse)
 {
     bench b;
     begin(&b);
     wg_var x = leaf(&b, "x", WG_SHAPE(4, 2, 3), -1, 1), h = leaf(&b, "h", WG_SHAPE(2, 3), -1, 1);
     body_of o = {op, leaf(&b, "W", WG_SHAPE(3, 3), -1, 1)};
-    const wg_scan_def def = {.size = sizeof def,
-                             .body = body,
-                             .user = &o,
-                             .sequences = &x,
-                             .n_sequences = 1,
-                             .init = &h,
-                             .n_carries = 1,
-                             .n_outputs = 1,
-                             .reverse = reverse,
-                             .name = "rnn"};
+    wg_scan_def def = rnn(body, &o, &x, &h, "rnn");
+    def.reverse = reverse;
     wg_var last, y;
     WGT_OK(wg_scan(b.tape, &def, &last, &y, NULL), NULL);
     run_with(&b, wg_add(wg_sum_all(y), wg_sum_all(last)),
@@ -210,15 +217,7 @@ static void scans_are_opened(void **state)
 /* A scan whose body scans. */
 static void outer_body(void *user, wg_scan_step *s)
 {
-    const wg_scan_def def = {.size = sizeof def,
-                             .body = body,
-                             .user = user,
-                             .sequences = s->x,
-                             .n_sequences = 1,
-                             .init = s->carry,
-                             .n_carries = 1,
-                             .n_outputs = 1,
-                             .name = "inner"};
+    const wg_scan_def def = rnn(body, user, s->x, s->carry, "inner");
     wg_scan(s->tape, &def, s->next, s->y, NULL);
 }
 
@@ -231,15 +230,7 @@ static void scans_in_scans_are_opened(void **state)
         wg_var x = leaf(&b, "x", WG_SHAPE(2, 3, 2, 3), -1, 1);
         wg_var h = leaf(&b, "h", WG_SHAPE(2, 3), -1, 1);
         body_of o = {wrong ? &sign_error : NULL, leaf(&b, "W", WG_SHAPE(3, 3), -1, 1)};
-        const wg_scan_def def = {.size = sizeof def,
-                                 .body = outer_body,
-                                 .user = &o,
-                                 .sequences = &x,
-                                 .n_sequences = 1,
-                                 .init = &h,
-                                 .n_carries = 1,
-                                 .n_outputs = 1,
-                                 .name = "outer"};
+        const wg_scan_def def = rnn(outer_body, &o, &x, &h, "outer");
         wg_var last, y;
         WGT_OK(wg_scan(b.tape, &def, &last, &y, NULL), NULL);
         run(&b, wg_add(wg_sum_all(y), wg_sum_all(last)));

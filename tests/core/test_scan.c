@@ -222,6 +222,18 @@ static void lstm_body(void *user, wg_scan_step *s)
     s->y[0] = s->next[0];
 }
 
+static wg_scan_def lstm(wg_var *leaf)
+{
+    return (wg_scan_def){.size = sizeof(wg_scan_def),
+                         .body = lstm_body,
+                         .user = leaf,
+                         .sequences = &leaf[WEIGHTS],
+                         .n_sequences = 1,
+                         .init = &leaf[WEIGHTS + 1],
+                         .n_carries = 1,
+                         .n_outputs = 1};
+}
+
 /* What is left in the loop is one product a step and direction; the rest is done once. */
 static void products_leave_the_loop(void **state)
 {
@@ -233,14 +245,7 @@ static void products_leave_the_loop(void **state)
     WGT_OK(wg_tape_new(&tape, &err), &err);
     wg_var leaf[LEAVES], y, g[5];
     for (int i = 0; i < LEAVES; i++) leaf[i] = wg_tensor_var(tape, p.leaf[i]);
-    wg_scan_def d = {.size = sizeof d,
-                     .body = lstm_body,
-                     .user = leaf,
-                     .sequences = &leaf[WEIGHTS],
-                     .n_sequences = 1,
-                     .init = &leaf[WEIGHTS + 1],
-                     .n_carries = 1,
-                     .n_outputs = 1};
+    wg_scan_def d = lstm(leaf);
     WGT_OK(wg_scan(tape, &d, NULL, &y, NULL), NULL);
     wg_var loss = wg_sum_all(wg_square(y));
     wg_var wrt[4] = {leaf[0], leaf[1], leaf[2], leaf[WEIGHTS]};
@@ -356,14 +361,7 @@ static wg_status whole_path(const problem *p, wg_error *err)
     if (status != WG_OK) return status;
     wg_var leaf[LEAVES], y, g[LEAVES];
     for (int i = 0; i < LEAVES; i++) leaf[i] = wg_tensor_var(tape, p->leaf[i]);
-    wg_scan_def d = {.size = sizeof d,
-                     .body = lstm_body,
-                     .user = leaf,
-                     .sequences = &leaf[WEIGHTS],
-                     .n_sequences = 1,
-                     .init = &leaf[WEIGHTS + 1],
-                     .n_carries = 1,
-                     .n_outputs = 1};
+    wg_scan_def d = lstm(leaf);
     d.lengths = wg_tensor_var(tape, p->lengths);
     status = wg_scan(tape, &d, NULL, &y, NULL);
     wg_var loss = wg_sum_all(wg_square(y));
