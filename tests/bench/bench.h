@@ -37,6 +37,9 @@ typedef struct bench_options {
 /* ---- Time (bench_time.c) ---- */
 
 double bench_seconds(void);
+/* What this process has had of processors, all threads together: without the time that a virtual
+ * machine's host gave to others, where the kernel is told of it (Linux on KVM). */
+double bench_processor_seconds(void);
 /* Sorts in place; the mean of the two middle ones for an even n. */
 double bench_median(double *values, int n);
 
@@ -54,8 +57,8 @@ wg_status bench_time_short(int steps, wg_status (*step)(void *user, wg_error *er
 typedef struct bench_racer {
     wg_status (*step)(void *user, wg_error *err);
     void *user;
-    double seconds; /* result */
-    double *taken;  /* room for `steps` */
+    double seconds, processor_seconds; /* results */
+    double *taken, *used;              /* room for `steps` each */
 } bench_racer;
 wg_status bench_race(int steps, int n, bench_racer *racer, double *peak_then, wg_error *err);
 

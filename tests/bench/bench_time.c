@@ -13,6 +13,13 @@ double bench_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+double bench_processor_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static int by_size(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -71,12 +78,16 @@ wg_status bench_race(int steps, int n, bench_racer *racer, double *peak_then, wg
         peak[i] = bench_peak_now();
         for (int k = 0; k < n && !status; k++) {
             bench_racer *r = &racer[(i + k) % n];
-            double start = bench_seconds();
+            double start = bench_seconds(), used = bench_processor_seconds();
             status = r->step(r->user, err);
             r->taken[i] = bench_seconds() - start;
+            r->used[i] = bench_processor_seconds() - used;
         }
     }
-    for (int k = 0; k < n && !status; k++) racer[k].seconds = bench_median(racer[k].taken, steps);
+    for (int k = 0; k < n && !status; k++) {
+        racer[k].seconds = bench_median(racer[k].taken, steps);
+        racer[k].processor_seconds = bench_median(racer[k].used, steps);
+    }
     if (!status) *peak_then = bench_median(peak, steps);
     wg_free(peak);
     return status;

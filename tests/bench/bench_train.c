@@ -63,6 +63,11 @@ static wg_status print(const entry *e, const bench_config *config, const bench_o
     bench_number(line, "peak_gflops_then", peak_then, 1);
     bench_number(line, "share_of_peak_then",
                  flops / racer->seconds * 1e-9 / (peak_then * options->threads), 4);
+    if (options->threads == 1) { /* threads that wait for each other spin */
+        bench_number(line, "processor_ms", racer->processor_seconds * 1e3, 2);
+        bench_number(line, "share_of_peak_in_processor_time",
+                     flops / racer->processor_seconds * 1e-9 / bench_peak(), 4);
+    }
     cJSON_AddNumberToObject(line, "steps", options->steps);
     bench_number(line, "first_step_ms", e->first * 1e3, 1);
     bench_number(line, "loss", e->hand ? hand_lstm_loss(e->hand) : e->model.loss, 4);
@@ -89,7 +94,8 @@ static wg_status race(const bench_config *config, int n, entry *e, const bench_o
 {
     bench_racer racer[RACERS_MOST];
     double peak_then;
-    double *taken = wg_malloc((size_t)n * (size_t)options->steps * sizeof *taken);
+    const size_t steps = (size_t)options->steps;
+    double *taken = wg_malloc(2 * (size_t)n * steps * sizeof *taken); /* no overflow: n <= 16 */
     wg_status status = taken ? WG_OK : wg_error_set(err, WG_ENOMEM, "no memory for times");
     int opened = 0;
     for (; opened < n && !status; opened++) {
@@ -99,7 +105,8 @@ static wg_status race(const bench_config *config, int n, entry *e, const bench_o
         status = open_one(one, config, options, err);
         racer[opened] = (bench_racer){.step = one->hand ? hand_lstm_step : bench_model_step,
                                       .user = one->hand ? (void *)one->hand : &one->model,
-                                      .taken = taken + (size_t)opened * (size_t)options->steps};
+                                      .taken = taken + 2 * (size_t)opened * steps,
+                                      .used = taken + (2 * (size_t)opened + 1) * steps};
     }
     if (!status) status = bench_race(options->steps, n, racer, &peak_then, err);
     for (int i = 0; i < n && !status; i++)

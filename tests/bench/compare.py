@@ -28,6 +28,7 @@ import subprocess
 import sys
 
 CONFIGS = ["zaremba-small", "zaremba-medium", "charlm", "core"]
+SHORT = {"zaremba-small": 3, "core": 3} # so many times the steps, since each is short
 CELLS = ["lstm", "gru", "rnn", "peephole", "separate-gates", "layernorm-lstm"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -45,7 +46,8 @@ def arguments():
     p.add_argument("--races", default=",".join(CELLS + ["seq2seq"]),
                    help="cells, seq2seq, seq2seq-lengths, decode")
     p.add_argument("--rounds", type=int, default=1)
-    p.add_argument("--steps", type=int, default=7, help="of wengert-bench")
+    p.add_argument("--steps", type=int, default=7,
+                   help="of wengert-bench; three times as many of what is short")
     p.add_argument("--tiny", action="store_true", help="sizes that take no time; for tests")
     p.add_argument("--json", help="writes all figures here")
     o = p.parse_args()
@@ -146,22 +148,25 @@ def lengths_of(options):
 def race(options, figures, torch):
     ours = [options.bench]
     lm = os.path.join(options.peers, "torch_lm.py")
-    common = ["--threads", str(options.threads), "--steps", str(options.steps)]
-    if options.tiny:
-        common.append("--tiny")
+
+    def common(times=1):
+        words = ["--threads", str(options.threads), "--steps", str(options.steps * times)]
+        return words + (["--tiny"] if options.tiny else [])
+
     cells = [r for r in options.races if not r.startswith("seq2seq") and r != "decode"]
     for _ in range(options.rounds):
         for config in options.configs if cells else []:
             lines = run(options, ours + ["train", "--config", config, "--cell",
-                                         ",".join(cells + ["hand"])] + common) or []
+                                         ",".join(cells + ["hand"])] +
+                        common(SHORT.get(config, 1))) or []
             figures.add("hand", [line for line in lines if "hand-fused" in line["peer"]])
             figures.add("wengert", [line for line in lines if "hand-fused" not in line["peer"]])
         if "seq2seq" in options.races:
-            figures.add("wengert", run(options, ours + ["seq2seq"] + common))
+            figures.add("wengert", run(options, ours + ["seq2seq"] + common()))
         if "seq2seq-lengths" in options.races:
-            figures.add("wengert", run(options, ours + ["seq2seq", "--lengths"] + common))
+            figures.add("wengert", run(options, ours + ["seq2seq", "--lengths"] + common()))
         if "decode" in options.races:
-            figures.add("wengert", run(options, ours + ["decode"] + common))
+            figures.add("wengert", run(options, ours + ["decode"] + common()))
         if torch and {"lstm", "gru", "rnn"} & set(cells):
             for who, lines in torch_runs(options, lm, ["builtin"]):
                 figures.add(who, lines)

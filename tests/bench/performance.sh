@@ -6,8 +6,9 @@
 #
 # Parts, all of them by default, each a file of FOLDER: train-1 train-2 (by one and two threads: cells,
 # the step by hand, PyTorch, seq2seq) torch-1 torch-2 (the PyTorch of NEWER alone) decode record memory
-# scale ops ulp. About eight minutes on two quiet cores. Set BUILD to the build folder, PYTHON and NEWER
-# to interpreters that have PyTorch, PEERS to the folder of its scripts; what is absent is left out.
+# scale ops ulp. About twelve minutes on two quiet cores. Set BUILD to the build folder, PYTHON and NEWER
+# to interpreters that have PyTorch, PEERS to the folder of its scripts, ROUNDS to how often the cells
+# race (1); what is absent is left out.
 set -u
 [ $# -ge 1 ] || { sed -n 's/^# \{0,1\}//p' "$0" | sed 1d >&2; exit 2; }
 out=$1
@@ -36,7 +37,7 @@ on() {
 train() {
     "${PYTHON:-python3}" "$here/compare.py" --bench "$bench" --peers "$peers" \
         --python "${PYTHON:-/usr/bin/python3}" --threads "$1" $tiny \
-        --races lstm,gru,rnn,peephole,separate-gates,layernorm-lstm,seq2seq,seq2seq-lengths \
+        --rounds "${ROUNDS:-1}" --races lstm,gru,rnn,peephole,separate-gates,layernorm-lstm,seq2seq,seq2seq-lengths \
         --json "$out/train-$1"
 }
 

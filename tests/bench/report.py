@@ -137,6 +137,12 @@ def raced(f, threads):
 def train(f, threads):
     configs, cells = raced(f, threads)
     rows = []
+    of_processor = "share_of_peak_in_processor_time" # measured with one thread only
+    with_own = any(of_processor in line for line in f.all(threads=threads))
+
+    def own(config, cell, who):
+        return [percent(f.train(of_processor, config, cell, threads, who))] if with_own else []
+
     for config in configs:
         hand = f.train("gflops", config, "lstm", threads, "hand")
         lstm = f.train("ms", config, "lstm", threads)
@@ -145,7 +151,7 @@ def train(f, threads):
             if ms is None:
                 continue
             row = [config, cell, number(ms, 1), number(f.train("tokens_per_s", config, cell, threads), 0),
-                   percent(f.train("share_of_peak", config, cell, threads)),
+                   percent(f.train("share_of_peak", config, cell, threads))] + own(config, cell, "wengert") + [
                    number(ratio(f.train("gflops", config, cell, threads), hand), 2),
                    number(ratio(lstm, ms), 2)]
             for version in f.torches():
@@ -156,10 +162,10 @@ def train(f, threads):
         if ms is not None:
             rows.append([config, "by hand", number(ms, 1),
                          number(f.train("tokens_per_s", config, "lstm", threads, "hand"), 0),
-                         percent(f.train("share_of_peak", config, "lstm", threads, "hand")), "1.00",
-                         number(ratio(lstm, ms), 2)] + ["-"] * 2 * len(f.torches()))
-    head = ["configuration", "cell", "ms:", "tokens/s:", "share of peak:", "against hand:",
-            "against lstm:"]
+                         percent(f.train("share_of_peak", config, "lstm", threads, "hand"))] +
+                        own(config, "lstm", "hand") + ["1.00", number(ratio(lstm, ms), 2)] + ["-"] * 2 * len(f.torches()))
+    head = ["configuration", "cell", "ms:", "tokens/s:", "share of peak:"] + (
+        ["in processor time:"] if with_own else []) + ["against hand:", "against lstm:"]
     for version in f.torches():
         head += [version + ", ms:", "against it:"]
     return rows and table(head, rows)

@@ -53,7 +53,7 @@ cells="lstm gru rnn lstmp peephole layernorm-lstm separate-gates"
 for cell in $cells; do
     prints 1 "$step" train --tiny --cell "$cell" --steps 2
 done
-prints 3 "$step peak_gflops_then share_of_peak_then" train --tiny --cell lstm,hand,separate-gates --steps 3
+prints 3 "$step peak_gflops_then share_of_peak_then processor_ms" train --tiny --cell lstm,hand,separate-gates --steps 3
 prints 1 "$step products compile_ms" train --config tiny --compiled --threads 2
 prints 1 "$step products_by" hand --tiny --threads 2
 prints 1 "ms target_tokens_per_s" seq2seq --tiny --steps 2
