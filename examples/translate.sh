@@ -15,9 +15,6 @@ SEED=1
 SHOWN=12
 # ------------------------------------------------------------------------------------------------
 
-# Threads of OpenMP that wait for each other by spinning come to a halt where other programs run.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
-
 out=${1:-build/translator}
 data=examples/data
 tool=build/release/bin/wengert
