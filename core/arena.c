@@ -73,6 +73,13 @@ char *wg__arena_strdup(wg__arena *arena, const char *text)
     return wg__arena_copy(arena, text, strlen(text) + 1);
 }
 
+size_t wg__arena_bytes(const wg__arena *arena)
+{
+    size_t bytes = 0;
+    for (const wg__arena_block *b = arena->first; b; b = b->next) bytes += sizeof *b + b->capacity;
+    return bytes;
+}
+
 wg__arena_mark wg__arena_mark_of(const wg__arena *arena)
 {
     wg__arena_block *b = arena->current;

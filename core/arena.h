@@ -22,6 +22,8 @@ typedef struct wg__arena_mark {
 } wg__arena_mark;
 wg__arena_mark wg__arena_mark_of(const wg__arena *arena);
 void wg__arena_release(wg__arena *arena, wg__arena_mark mark);
+/* What it takes, used or not. */
+size_t wg__arena_bytes(const wg__arena *arena);
 /* Forgets everything, keeps the blocks for reuse. */
 void wg__arena_reset(wg__arena *arena);
 void wg__arena_free(wg__arena *arena);

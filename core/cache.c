@@ -23,6 +23,7 @@ typedef struct wg__cache {
     uint8_t *mark;
     int32_t cap_values, cap_nodes, cap_out;
     wg_program *last;
+    wg_workspace *workspace; /* of all programs here */
 } wg__cache;
 
 void wg__cache_free(wg__cache *c)
@@ -32,6 +33,7 @@ void wg__cache_free(wg__cache *c)
         wg_free(c->entries[i].key);
         wg_program_free(c->entries[i].program);
     }
+    wg_workspace_free(c->workspace);
     wg_free(c->bytes.data);
     wg_free(c->scratch);
     wg_free(c->leaves);
@@ -108,7 +110,11 @@ static wg_status lookup(wg_tape *tape, int n_out, wg_program **program, int32_t 
     unsigned char *key = wg_malloc(c->bytes.size);
     if (!key) return wg_error_set(err, WG_ENOMEM, "compile: out of memory");
     memcpy(key, c->bytes.data, c->bytes.size);
-    wg_status status = wg__program_make(tape, c->index, n_out, &tape->options, program, err);
+    wg_compile_options o = tape->options;
+    wg_status status = WG_OK;
+    if (!o.workspace && !c->workspace) status = wg_workspace_new(&c->workspace, err);
+    if (!o.workspace) o.workspace = c->workspace;
+    if (status == WG_OK) status = wg__program_make(tape, c->index, n_out, &o, program, err);
     if (status != WG_OK) {
         wg_free(key);
         return status;

@@ -21,6 +21,7 @@ void wg_program_free(wg_program *p)
     if (!p) return;
     for (int32_t i = 0; i < p->n_out && p->own; i++) wg_tensor_free(p->own[i]);
     if (p->memory) p->backend->free(p->memory);
+    wg_workspace_free(p->workspace);
     wg__arena_free(&p->arena);
     wg_free(p);
 }
@@ -126,6 +127,12 @@ static bool find_touches(wg_program *p)
     return true;
 }
 
+static void *own_memory(wg_program *p)
+{
+    if (!p->memory) p->memory = p->backend->alloc(p->frame.arena_bytes + 64);
+    return p->memory;
+}
+
 /* Node by node: each map is a group of one, nothing else is rewritten. */
 static void lone_groups(wg__graph *g)
 {
@@ -208,9 +215,8 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     }
     for (int i = 0; i < n_out; i++) p->out_types[i] = g->values[g->out[i]].type;
     if (!find_touches(p)) goto out_of_memory;
-    p->memory = p->backend->alloc(p->frame.arena_bytes + 64);
-    if (!p->memory) goto out_of_memory;
-    p->frame.arena = p->memory;
+    p->workspace = wg__workspace_share(o->workspace);
+    if (!p->workspace && !own_memory(p)) goto out_of_memory;
     p->stats.size = sizeof p->stats;
     p->stats.bytes_planned = (int64_t)p->frame.arena_bytes;
     p->stats.bytes_unplanned = (int64_t)p->frame.unplanned_bytes;
@@ -349,8 +355,15 @@ wg_status wg_program_run(wg_program *p, wg_error *err)
                    .err = err,
                    .watch = p->watch,
                    .watch_user = p->watch_user};
+    bool shared = p->workspace && !p->workspace->busy;
+    size_t bytes = p->frame.arena_bytes + 64;
+    p->frame.arena = shared ? wg__workspace_enter(p->workspace, p->backend, bytes) : own_memory(p);
+    if (!p->frame.arena)
+        return wg_error_set(err, WG_ENOMEM, "wg_program_run: no memory for %zu bytes of buffers",
+                            bytes);
     wg_status status = wg__frame_run(&p->frame, &run);
     if (status == WG_OK) status = p->backend->synchronize(err);
+    if (shared) wg__workspace_leave(p->workspace);
     p->stats.products_a_run = run.products;
     p->stats.kernels_a_run = run.kernels;
     for (int32_t i = 0; i < p->n_out && status == WG_OK; i++)
@@ -371,6 +384,11 @@ const wg_tensor *wg_program_output(const wg_program *p, int i)
 void wg_program_get_stats(const wg_program *p, wg_program_stats *stats)
 {
     size_t size = stats->size < sizeof *stats ? stats->size : sizeof *stats;
-    memcpy(stats, &p->stats, size);
+    wg_program_stats all = p->stats;
+    all.bytes_held = (int64_t)(sizeof *p + wg__arena_bytes(&p->arena));
+    if (p->memory) all.bytes_held += all.bytes_planned;
+    for (int32_t i = 0; i < p->n_out; i++)
+        if (p->own[i]) all.bytes_held += (int64_t)wg_tensor_bytes(p->own[i]);
+    memcpy(stats, &all, size);
     stats->size = size;
 }

@@ -3,6 +3,7 @@
 #define WG_CORE_COMPILE_H
 
 #include "exec.h"
+#include "workspace.h"
 
 typedef struct wg__bound_input {
     const char *name; /* NULL for a tensor leaf */
@@ -15,6 +16,7 @@ struct wg_program {
     wg__graph *graph;
     wg__frame frame;
     const wg__backend *backend;
+    wg_workspace *workspace; /* where the buffers are; NULL, or busy: in memory of its own */
     void *memory;
     wg__bound_input *inputs; /* in bind order */
     int32_t n_inputs;

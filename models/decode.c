@@ -122,8 +122,9 @@ wg_status wg_decoder_new(const wg_seq2seq *model, const wg_decoder_options *opti
     status =
         wg__lru_init(&d->shapes, options->max_programs ? options->max_programs : DEFAULT_SHAPES,
                      options->max_bytes ? options->max_bytes : default_bytes, free_shape, err);
+    if (!status) status = wg_workspace_new(&d->workspace, err);
     if (status) {
-        wg_free(d);
+        wg_decoder_free(d);
         return status;
     }
     *out = d;
@@ -134,6 +135,7 @@ void wg_decoder_free(wg_decoder *decoder)
 {
     if (!decoder) return;
     wg__lru_clear(&decoder->shapes);
+    wg_workspace_free(decoder->workspace);
     wg_free(decoder);
 }
 
@@ -172,7 +174,8 @@ static wg_status compile(const wg_decoder *d, const wg_tape *tape, const outputs
     const wg_compile_options options = {.size = sizeof options,
                                         .threads = d->options.threads,
                                         .trace = d->options.trace,
-                                        .trace_user = d->options.trace_user};
+                                        .trace_user = d->options.trace_user,
+                                        .workspace = d->workspace};
     if (!status) status = wg_compile(o->var, o->n, &options, program, err);
     for (int i = 0; i < o->n && !status; i++) {
         wg_type type = wg_var_type(o->var[i]);
@@ -282,7 +285,7 @@ static int64_t bytes_of(const wg__decode_shape *p)
     wg_program_get_stats(p->step, &step);
     size_t bytes = wg_tensor_bytes(p->log_probs);
     if (p->values) bytes += 2 * wg_tensor_bytes(p->values);
-    return encoder.bytes_planned + step.bytes_planned + (int64_t)bytes;
+    return encoder.bytes_held + step.bytes_held + (int64_t)bytes;
 }
 
 static wg_status find_shape(wg_decoder *d, int64_t steps, int64_t rows, wg__decode_shape **out,

@@ -27,6 +27,7 @@ struct wg_decoder {
     wg_decoder_options options;
     int32_t banned[WG__MOST_BANNED + 1];
     wg__lru shapes;
+    wg_workspace *workspace; /* of all programs */
     int64_t compiled;
 };
 

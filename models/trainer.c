@@ -30,6 +30,7 @@ struct wg_trainer {
     wg_optimizer *optimizer;
     wg_trainer_options options;
     wg__lru programs;
+    wg_workspace *workspace; /* of all programs */
     const step_program *last;
     int64_t steps, compiled;
 };
@@ -73,8 +74,9 @@ wg_status wg_trainer_new(const wg_seq2seq *model, wg_params *params, wg_optimize
     wg_status status =
         wg__lru_init(&t->programs, o.max_programs ? o.max_programs : DEFAULT_PROGRAMS, o.max_bytes,
                      free_program, err);
+    if (!status) status = wg_workspace_new(&t->workspace, err);
     if (status) {
-        wg_free(t);
+        wg_trainer_free(t);
         return status;
     }
     *out = t;
@@ -85,6 +87,7 @@ void wg_trainer_free(wg_trainer *trainer)
 {
     if (!trainer) return;
     wg__lru_clear(&trainer->programs);
+    wg_workspace_free(trainer->workspace);
     wg_free(trainer);
 }
 
@@ -119,7 +122,8 @@ static wg_status record(wg_trainer *t, wg_tape *tape, step_program *p, bool trai
     const wg_compile_options options = {.size = sizeof options,
                                         .threads = t->options.threads,
                                         .trace = t->options.trace,
-                                        .trace_user = t->options.trace_user};
+                                        .trace_user = t->options.trace_user,
+                                        .workspace = t->workspace};
     if (!status) status = wg_compile(out, n + 2, &options, &p->program, err);
     wg_free(vars);
     return status;
@@ -189,7 +193,7 @@ static wg_status find_program(wg_trainer *t, const wg_trainer_batch *batch, bool
     }
     wg_program_stats stats = {.size = sizeof stats};
     wg_program_get_stats(p->program, &stats);
-    wg__lru_put(&t->programs, &key, p, stats.bytes_planned);
+    wg__lru_put(&t->programs, &key, p, stats.bytes_held);
     t->compiled++;
     *out = p;
     return WG_OK;

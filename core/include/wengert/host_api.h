@@ -254,7 +254,10 @@
     P(wg_gradcheck_report_free, (wg_gradcheck_report *report_), (report_)) \
     F(void *, wg_tape_alloc, (wg_tape *tape_, size_t count_, size_t size_), (tape_, count_, size_)) \
     F(bool, wg_bf16_available, (void), ()) \
-    F(bool, wg_params_touched, (const wg_params *params_, int64_t from_, int64_t to_, int64_t *begin_, int64_t *end_), (params_, from_, to_, begin_, end_))
+    F(bool, wg_params_touched, (const wg_params *params_, int64_t from_, int64_t to_, int64_t *begin_, int64_t *end_), (params_, from_, to_, begin_, end_)) \
+    P(wg_workspace_free, (wg_workspace *workspace_), (workspace_)) \
+    F(wg_status, wg_workspace_new, (wg_workspace **workspace_, wg_error *err_), (workspace_, err_)) \
+    F(size_t, wg_workspace_bytes, (const wg_workspace *workspace_), (workspace_))
 
 /* clang-format on */
 

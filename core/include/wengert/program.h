@@ -21,6 +21,20 @@ typedef struct wg_program wg_program;
  * (trainers, decoders, translators, gradient checks) takes one in its options. */
 typedef void (*wg_trace_fn)(void *user, const char *pass, const char *text);
 
+/* Memory that programs share for their buffers. Programs for many shapes of one model, run one
+ * after the other, then take the memory of the largest, not of all. It grows at runs and never
+ * shrinks. Programs of a workspace are used by one thread at a time, all together; one that is run
+ * while another one runs (by a watch) takes buffers of its own. Nothing of a run is left for the
+ * next: outputs lie in tensors. */
+typedef struct wg_workspace wg_workspace;
+
+/* ENOMEM. */
+WG_API wg_status wg_workspace_new(wg_workspace **workspace, wg_error *err);
+/* Programs hold it too: its memory goes when they and its maker have freed it, in any order. */
+WG_API void wg_workspace_free(wg_workspace *workspace);
+/* What it takes at present. */
+WG_API size_t wg_workspace_bytes(const wg_workspace *workspace);
+
 typedef struct wg_compile_options {
     size_t size;       /* sizeof(wg_compile_options) */
     int threads;       /* 0 = wg_default_threads() */
@@ -39,6 +53,10 @@ typedef struct wg_compile_options {
      * compiling fails with ENOTSUP and says what is missing: f32 is never measured by mistake.
      * Never run yet on a CPU that has it: see docs/decisions/0018-bf16.md. */
     bool bf16;
+    /* Where the buffers lie; NULL: in memory that the program owns, taken when it is compiled. For
+     * a tape (wg_tape_options) NULL means one that the programs of its cache share. Not part of
+     * what programs are cached by. */
+    wg_workspace *workspace;
 } wg_compile_options;
 
 /* Compiles the outputs. options may be NULL. The program stays valid after the tape is reset or
@@ -81,6 +99,7 @@ typedef struct wg_program_stats {
     int64_t bytes_planned;   /* buffers, reused ones counted once */
     int64_t bytes_unplanned; /* what they would take without reuse */
     int64_t compile_ns;      /* time spent compiling */
+    int64_t bytes_held;      /* by the program alone: its code, outputs and buffers that it owns */
 } wg_program_stats;
 WG_API void wg_program_get_stats(const wg_program *program, wg_program_stats *stats);
 /* Cache of a tape: programs held, hits and misses so far. */

@@ -53,7 +53,7 @@ typedef struct wg_decoder_options {
     bool want_weights;   /* attention weights of the hypotheses returned */
     int64_t round_steps; /* source steps are rounded up to multiples of it; 0 = 8 */
     int max_programs;    /* shapes kept; 0 = 32 */
-    int64_t max_bytes;   /* planned buffers of those kept; 0 = 1 GiB */
+    int64_t max_bytes;   /* of those kept, besides the buffers, which all share; 0 = 1 GiB */
     int threads;         /* 0 = wg_default_threads() */
     wg_trace_fn trace;   /* of the programs; NULL = none */
     void *trace_user;

@@ -29,7 +29,7 @@ typedef struct wg_trainer_options {
      * 0 = 1. Results do not depend on it but by the rounding of sums. */
     int64_t round_steps, round_rows;
     int max_programs;  /* kept, of training and evaluation together; 0 = 64, at most 256 */
-    int64_t max_bytes; /* planned buffers of those kept; 0 = 2 GiB */
+    int64_t max_bytes; /* of those kept, besides the buffers, which all share; 0 = 2 GiB */
     wg_trace_fn trace; /* of the programs; NULL = none */
     void *trace_user;
 } wg_trainer_options;
