@@ -152,7 +152,8 @@ static wg_status track(wg_params *params, wg_error *err)
     return WG_OK;
 }
 
-wg_status wg_params_init(wg_params *params, uint64_t seed, wg_error *err)
+/* seed NULL: the values stay zero. */
+static wg_status allocate(wg_params *params, const uint64_t *seed, wg_error *err)
 {
     if (params->values) return wg_error_set(err, WG_ESTATE, "parameters are initialised already");
     wg_shape flat = WG_SHAPE(params->length);
@@ -162,11 +163,21 @@ wg_status wg_params_init(wg_params *params, uint64_t seed, wg_error *err)
         param *p = &params->list[i];
         status = view_of(params, p, params->values, &p->value, err);
         if (!status) status = view_of(params, p, params->grads, &p->grad, err);
-        if (!status) status = wg__init_fill(p->name, &p->init, seed, p->value, err);
+        if (!status && seed) status = wg__init_fill(p->name, &p->init, *seed, p->value, err);
     }
     if (!status) status = track(params, err);
     if (status) drop_tensors(params);
     return status;
+}
+
+wg_status wg_params_init(wg_params *params, uint64_t seed, wg_error *err)
+{
+    return allocate(params, &seed, err);
+}
+
+wg_status wg_params_alloc(wg_params *params, wg_error *err)
+{
+    return allocate(params, NULL, err);
 }
 
 wg_dtype wg_params_dtype(const wg_params *params)

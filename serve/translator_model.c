@@ -235,7 +235,7 @@ static wg_status check_tensors(const wg_translator_model *model, const wg_state 
 
 static wg_status copy_tensors(wg_translator_model *model, const wg_state *state, wg_error *err)
 {
-    wg_status status = wg_params_init(model->params, 0, err);
+    wg_status status = wg_params_alloc(model->params, err);
     for (int i = 0; i < wg_params_count(model->params) && !status; i++) {
         char name[300];
         snprintf(name, sizeof name, PARAMETER "%s", wg_params_name(model->params, i));

@@ -72,6 +72,23 @@ static void arenas_are_contiguous(void **state)
     wg_params_free(NULL);
 }
 
+static void values_may_come_from_elsewhere(void **state)
+{
+    (void)state;
+    wg_error err;
+    wg_params *p = new_params(WG_F32);
+    add(p, "W", WG_SHAPE(3, 5), WG_XAVIER);
+    add(p, "b", WG_SHAPE(5), (wg_init){.a = 2});
+    WGT_OK(wg_params_alloc(p, &err), &err);
+    for (int64_t i = 0; i < wg_tensor_count(wg_params_values(p)); i++)
+        assert_true(wg_tensor_get(wg_params_values(p), i) == 0);
+    assert_non_null(wg_params_grad(p, 1));
+    WGT_STATUS(wg_params_init(p, 1, &err), WG_ESTATE, &err);
+    WGT_STATUS(wg_params_alloc(p, &err), WG_ESTATE, &err);
+    WGT_STATUS(wg_params_add(p, "c", WG_SCALAR, NULL, NULL, &err), WG_ESTATE, &err);
+    wg_params_free(p);
+}
+
 static void an_empty_set_is_fine(void **state)
 {
     (void)state;
@@ -337,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arenas_are_contiguous),
+        cmocka_unit_test(values_may_come_from_elsewhere),
         cmocka_unit_test(an_empty_set_is_fine),
         cmocka_unit_test(bad_declarations_are_refused),
         cmocka_unit_test(distributions_have_their_moments),

@@ -257,7 +257,8 @@
     F(bool, wg_params_touched, (const wg_params *params_, int64_t from_, int64_t to_, int64_t *begin_, int64_t *end_), (params_, from_, to_, begin_, end_)) \
     P(wg_workspace_free, (wg_workspace *workspace_), (workspace_)) \
     F(wg_status, wg_workspace_new, (wg_workspace **workspace_, wg_error *err_), (workspace_, err_)) \
-    F(size_t, wg_workspace_bytes, (const wg_workspace *workspace_), (workspace_))
+    F(size_t, wg_workspace_bytes, (const wg_workspace *workspace_), (workspace_)) \
+    F(wg_status, wg_params_alloc, (wg_params *params_, wg_error *err_), (params_, err_))
 
 /* clang-format on */
 

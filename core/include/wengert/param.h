@@ -43,6 +43,8 @@ WG_API wg_status wg_params_add(wg_params *params, const char *name, wg_shape sha
                                const wg_init *init, int *id, wg_error *err);
 /* Allocates the arenas and initialises. Each parameter draws from a stream of its own name. */
 WG_API wg_status wg_params_init(wg_params *params, uint64_t seed, wg_error *err);
+/* The same without drawing: all values are zero, to be filled from elsewhere (a file). */
+WG_API wg_status wg_params_alloc(wg_params *params, wg_error *err);
 
 WG_API wg_dtype wg_params_dtype(const wg_params *params);
 WG_API int wg_params_count(const wg_params *params);
