@@ -11,6 +11,7 @@
 
 #include <lapacke.h>
 
+#include <wengert/parallel.h>
 #include <wengert/rng.h>
 
 wg_status wg__init_check(const char *name, const wg_shape *shape, const wg_init *init,
@@ -101,11 +102,15 @@ static wg_status fill_orthogonal(const char *name, const block *b, wg_rng *rng, 
     double *sign = tau + n;
     for (size_t i = 0; i < elements; i++) a[i] = wg_rng_normal(rng);
     lapack_int rows = (lapack_int)m, columns = (lapack_int)n, ws = (lapack_int)work_size;
+    /* By one thread: more would wait for each other at every column, and parameters of a seed would
+     * depend on the number of cores. */
+    int before = wg_library_threads_enter(1);
     lapack_int info = LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, rows, columns, a, rows, tau, work, ws);
     for (int64_t j = 0; j < n; j++) sign[j] = a[j * m + j] < 0 ? -1 : 1;
     if (info == 0)
         info =
             LAPACKE_dorgqr_work(LAPACK_COL_MAJOR, rows, columns, columns, a, rows, tau, work, ws);
+    wg_library_threads_leave(before);
     if (info != 0) {
         status = wg_error_set(err, WG_EINTERNAL, "parameter '%s': QR failed (LAPACK says %d)", name,
                               (int)info);

@@ -11,7 +11,8 @@
 
 #ifdef WG_PARALLEL_PTHREAD
 #include <pthread.h>
-#else
+#endif
+#ifdef _OPENMP
 #include <omp.h>
 #endif
 
@@ -105,4 +106,29 @@ void wg_parallel_for(int threads, int64_t n, int64_t grain, range_fn body, void 
         return;
     }
     for (int i = 0; i < parts; i++) run_part(n, parts, i, body, user);
+}
+
+/* ---- libraries ---- */
+
+int wg_library_threads_enter(int threads)
+{
+#ifdef _OPENMP
+    if (omp_in_parallel()) return 0;
+    int before = omp_get_max_threads();
+    if (threads < 1 || before == threads) return 0;
+    omp_set_num_threads(threads);
+    return before;
+#else
+    (void)threads;
+    return 0;
+#endif
+}
+
+void wg_library_threads_leave(int before)
+{
+#ifdef _OPENMP
+    if (before > 0) omp_set_num_threads(before);
+#else
+    (void)before;
+#endif
 }

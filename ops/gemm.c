@@ -16,32 +16,6 @@
 #ifdef WG_HAVE_ONEDNN
 #include <dnnl.h>
 #endif
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-int wg__threads_enter(int threads)
-{
-#ifdef _OPENMP
-    if (omp_in_parallel()) return 0;
-    int before = omp_get_max_threads();
-    if (threads < 1 || before == threads) return 0;
-    omp_set_num_threads(threads);
-    return before;
-#else
-    (void)threads;
-    return 0;
-#endif
-}
-
-void wg__threads_leave(int before)
-{
-#ifdef _OPENMP
-    if (before > 0) omp_set_num_threads(before);
-#else
-    (void)before;
-#endif
-}
 
 static void zero_rows(wg_dtype dtype, int64_t m, int64_t n, void *c, int64_t ldc)
 {
@@ -160,7 +134,7 @@ wg_status wg__gemm(int isa, wg_dtype dtype, bool trans_a, bool trans_b, int64_t 
         return WG_OK;
     }
     wg_status status = WG_OK;
-    int before = wg__threads_enter(threads);
+    int before = wg_library_threads_enter(threads);
 #ifdef WG_HAVE_ONEDNN
     if (by == BY_ONEDNN) {
         dnnl_status_t done = dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', m, n, k, 1.0F, a,
@@ -170,11 +144,11 @@ wg_status wg__gemm(int isa, wg_dtype dtype, bool trans_a, bool trans_b, int64_t 
         else if (done != dnnl_success)
             status =
                 wg_error_set(err, WG_EINTERNAL, "matmul: oneDNN failed with status %d", (int)done);
-        wg__threads_leave(before);
+        wg_library_threads_leave(before);
         return status;
     }
 #endif
     status = cblas_product(dtype, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, err);
-    wg__threads_leave(before);
+    wg_library_threads_leave(before);
     return status;
 }

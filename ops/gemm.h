@@ -12,9 +12,4 @@ wg_status wg__gemm(int isa, wg_dtype dtype, bool trans_a, bool trans_b, int64_t 
                    int64_t k, const void *a, int64_t lda, const void *b, int64_t ldb, void *c,
                    int64_t ldc, int threads, wg_error *err);
 
-/* Sets the calling thread's OpenMP thread count for a library's call; wg__threads_leave puts back
- * what it returned. */
-int wg__threads_enter(int threads);
-void wg__threads_leave(int before);
-
 #endif

@@ -64,10 +64,10 @@ static const dnnl_memory_desc_t *scratchpad(const primitive *p)
 size_t wg__primitive_scratchpad(const wg__primitive_product *q, int threads)
 {
     primitive p = {0};
-    int before = wg__threads_enter(threads);
+    int before = wg_library_threads_enter(threads);
     size_t bytes = describe(&p, q) == dnnl_success ? dnnl_memory_desc_get_size(scratchpad(&p)) : 0;
     destroy(&p);
-    wg__threads_leave(before);
+    wg_library_threads_leave(before);
     return bytes;
 }
 
@@ -85,7 +85,7 @@ wg_status wg__primitive_run(const wg__primitive_product *q, int threads, wg_erro
     primitive p = {0};
     dnnl_exec_arg_t args[4];
     wg_status status = WG_OK;
-    int before = wg__threads_enter(threads);
+    int before = wg_library_threads_enter(threads);
     dnnl_status_t s = describe(&p, q);
     size_t wanted = s ? 0 : dnnl_memory_desc_get_size(scratchpad(&p));
     if (wanted > q->scratchpad_size) {
@@ -109,7 +109,7 @@ wg_status wg__primitive_run(const wg__primitive_product *q, int threads, wg_erro
         status = wg_error_set(err, WG_EINTERNAL, "matmul: oneDNN failed with status %d", (int)s);
 done:
     destroy(&p);
-    wg__threads_leave(before);
+    wg_library_threads_leave(before);
     return status;
 }
 

@@ -258,7 +258,9 @@
     P(wg_workspace_free, (wg_workspace *workspace_), (workspace_)) \
     F(wg_status, wg_workspace_new, (wg_workspace **workspace_, wg_error *err_), (workspace_, err_)) \
     F(size_t, wg_workspace_bytes, (const wg_workspace *workspace_), (workspace_)) \
-    F(wg_status, wg_params_alloc, (wg_params *params_, wg_error *err_), (params_, err_))
+    F(wg_status, wg_params_alloc, (wg_params *params_, wg_error *err_), (params_, err_)) \
+    F(int, wg_library_threads_enter, (int threads_), (threads_)) \
+    P(wg_library_threads_leave, (int before_), (before_))
 
 /* clang-format on */
 

@@ -17,6 +17,13 @@ WG_API void wg_parallel_for(int threads, int64_t n, int64_t grain,
                             void (*body)(void *user, int64_t begin, int64_t end, int worker),
                             void *user);
 
+/* Libraries with OpenMP's threads (OpenBLAS, LAPACK, oneDNN) use as many as the calling thread's
+ * setting says, which is that thread's own. A kernel sets it around a call of such a library: enter
+ * with the threads that the kernel may use, leave with what enter returned. Nothing happens inside
+ * of a parallel loop, whose threads have one each. */
+WG_API int wg_library_threads_enter(int threads);
+WG_API void wg_library_threads_leave(int before);
+
 /* Threads in use by default: WENGERT_THREADS, else OMP_NUM_THREADS, else what affinity and cgroup
  * quota leave. At least 1. Looked up by the first call, for good. */
 WG_API int wg_default_threads(void);
