@@ -127,6 +127,23 @@ static bool find_touches(wg_program *p)
     return true;
 }
 
+/* What instructions still say of the graph, into the program: the graph is three quarters of what
+ * compiling takes, and goes. */
+static bool leave_graph(wg__arena *arena, wg__frame *f)
+{
+    for (int32_t k = 0; k < f->n_instr; k++) {
+        wg__instr *i = &f->instr[k];
+        i->attr = i->attr_size ? wg__arena_copy(arena, i->attr, i->attr_size) : NULL;
+        if (i->attr_size && !i->attr) return false;
+        if (i->scope && !(i->scope = wg__arena_strdup(arena, i->scope))) return false;
+        if (i->watch && !(i->watch = wg__arena_strdup(arena, i->watch))) return false;
+        if (i->loop &&
+            (!leave_graph(arena, &i->loop->body) || !leave_graph(arena, &i->loop->unmasked)))
+            return false;
+    }
+    return true;
+}
+
 static void *own_memory(wg_program *p)
 {
     if (!p->memory) p->memory = p->backend->alloc(p->frame.arena_bytes + 64);
@@ -151,6 +168,7 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     int64_t begin = now_ns();
     wg_program *p = wg_calloc(1, sizeof *p);
     wg_status status = WG_ENOMEM;
+    wg__arena work = {NULL, NULL}; /* the graph's */
     if (!p) goto out_of_memory;
     p->backend = &wg__cpu;
     p->threads = o->threads > 0 ? o->threads : wg_default_threads();
@@ -163,9 +181,8 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     }
     p->watch = tape->watch;
     p->watch_user = tape->watch_user;
-    p->graph = wg__graph_build(&p->arena, tape, out, n_out);
-    if (!p->graph) goto out_of_memory;
-    wg__graph *g = p->graph;
+    wg__graph *g = wg__graph_build(&work, tape, out, n_out);
+    if (!g) goto out_of_memory;
     g->isa = p->isa;
     p->stats.nodes = g->n_nodes;
     const char *env = getenv("WENGERT_COMPILE");
@@ -185,7 +202,7 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
         trace(o, passes[i].name, g);
     }
     if (!plain && left_out(without, "fuse", 4)) lone_groups(g);
-    int32_t *leaf = wg__arena_calloc(&p->arena, (size_t)g->n_nodes + 1, sizeof *leaf);
+    int32_t *leaf = wg__arena_calloc(&work, (size_t)g->n_nodes + 1, sizeof *leaf);
     p->out_bind = wg__arena_calloc(&p->arena, (size_t)n_out + 1, sizeof *p->out_bind);
     p->own = wg__arena_calloc(&p->arena, (size_t)n_out + 1, sizeof *p->own);
     p->user = wg__arena_calloc(&p->arena, (size_t)n_out + 1, sizeof *p->user);
@@ -214,19 +231,21 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
         p->inputs[i].name = name;
     }
     for (int i = 0; i < n_out; i++) p->out_types[i] = g->values[g->out[i]].type;
-    if (!find_touches(p)) goto out_of_memory;
+    if (!find_touches(p) || !leave_graph(&p->arena, &p->frame)) goto out_of_memory;
     p->workspace = wg__workspace_share(o->workspace);
     if (!p->workspace && !own_memory(p)) goto out_of_memory;
     p->stats.size = sizeof p->stats;
     p->stats.bytes_planned = (int64_t)p->frame.arena_bytes;
     p->stats.bytes_unplanned = (int64_t)p->frame.unplanned_bytes;
     count_code(&p->frame, &p->stats);
+    wg__arena_free(&work);
     p->stats.compile_ns = now_ns() - begin;
     *result = p;
     return WG_OK;
 out_of_memory:
     status = wg_error_set(err, WG_ENOMEM, "compile: out of memory");
 failed:
+    wg__arena_free(&work);
     wg_program_free(p);
     return status;
 }

@@ -13,7 +13,6 @@ typedef struct wg__bound_input {
 
 struct wg_program {
     wg__arena arena;
-    wg__graph *graph;
     wg__frame frame;
     const wg__backend *backend;
     wg_workspace *workspace; /* where the buffers are; NULL, or busy: in memory of its own */

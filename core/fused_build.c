@@ -211,7 +211,8 @@ static bool give_op(builder *b, const wg__gnode *n, const wg__match *match)
     wg__step_op *op = &f->ops[f->n_ops];
     memset(op, 0, sizeof *op);
     op->op = n->op;
-    op->attr = n->attr;
+    op->attr = n->attr_size ? wg__arena_copy(b->arena, n->attr, n->attr_size) : NULL;
+    if (n->attr_size && !op->attr) return false;
     op->reduce = (n->op->traits & WG_OP_REDUCE) != 0;
     op->row = b->rows && !op->reduce && is_row_value(b, v);
     bool one = op->reduce || op->row;
