@@ -4,7 +4,7 @@
 
 #include "compile.h"
 
-enum { CACHE_MOST = 64 };
+enum { CACHE_MOST = 256 };
 
 typedef struct entry {
     uint64_t hash;
