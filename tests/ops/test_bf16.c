@@ -299,13 +299,14 @@ static void test_products(void **state)
     }
 }
 
-/* Where there is none, a kernel that is called all the same says so. */
+/* Where there is none, a kernel that is called all the same says so; or the product is right, since
+ * oneDNN has a slower way on CPUs with AVX-512 that lack the instructions. */
 static void test_kernel_says_so(void **state)
 {
     (void)state;
     if (wg_bf16_available()) skip();
     float a[6] = {1, 2, 3, 4, 5, 6}, c[4];
-    _Alignas(64) char workspace[256];
+    _Alignas(64) char workspace[1 << 14];
     const wg_product_attr attr = {0, 1};
     const wg_view in[2] = {{WG_F32, WG_SHAPE(2, 3), {3, 1}, a},
                            {WG_F32, WG_SHAPE(2, 3), {3, 1}, a}};
@@ -322,7 +323,10 @@ static void test_kernel_says_so(void **state)
                    .workspace_size = sizeof workspace,
                    .threads = 1,
                    .err = &err};
-    WGT_STATUS(wg__op_matmul_bf16.kernel[0](&k), WG_ENOTSUP, &err);
+    wg_status status = wg__op_matmul_bf16.kernel[0](&k);
+    static const float right[4] = {14, 32, 32, 77};
+    for (int i = 0; i < 4 && status == WG_OK; i++) WGT_NEAR(c[i], right[i], 0);
+    if (status != WG_OK) WGT_STATUS(status, WG_ENOTSUP, &err);
     k.workspace_size = 100;
     WGT_STATUS(wg__op_matmul_bf16.kernel[0](&k), WG_EINTERNAL, &err);
 }
