@@ -82,6 +82,19 @@ static void test_views_become_dense(void **state)
 
 /* ---- the primitive, in f32 ---- */
 
+/* Operands in bf16 are numbers that have that form, so that sums in f64 of their products are what
+ * the primitive approximates. */
+static uint16_t *rounded(float *x, int64_t count)
+{
+    uint16_t *out = wg_malloc_aligned((size_t)count * sizeof *out);
+    assert_non_null(out);
+    for (int64_t i = 0; i < count; i++) {
+        out[i] = wg__bf16_of(x[i]);
+        x[i] = of_bits((uint32_t)out[i] << 16);
+    }
+    return out;
+}
+
 static void check_primitive(wg__primitive_product p, int threads, wg_rng *rng)
 {
     wg_error err = {WG_OK, ""};
@@ -93,8 +106,13 @@ static void check_primitive(wg__primitive_product p, int threads, wg_rng *rng)
     assert_true(a && b && c && p.scratchpad);
     for (int64_t i = 0; i < p.m * p.k; i++) a[i] = (float)wg_rng_normal(rng);
     for (int64_t i = 0; i < p.k * p.n; i++) b[i] = (float)wg_rng_normal(rng);
-    p.a = a;
-    p.b = b;
+    uint16_t *half[2] = {NULL, NULL};
+    if (p.bf16) {
+        half[0] = rounded(a, p.m * p.k);
+        half[1] = rounded(b, p.k * p.n);
+    }
+    p.a = p.bf16 ? (const void *)half[0] : a;
+    p.b = p.bf16 ? (const void *)half[1] : b;
     p.c = c;
     WGT_OK(wg__primitive_run(&p, threads, &err), &err);
     for (int64_t i = 0; i < p.m; i++)
@@ -112,21 +130,22 @@ static void check_primitive(wg__primitive_product p, int threads, wg_rng *rng)
         p.scratchpad_size--;
         WGT_STATUS(wg__primitive_run(&p, threads, &err), WG_EINTERNAL, &err);
     }
+    wg_free_aligned(half[0]);
+    wg_free_aligned(half[1]);
     wg_free_aligned(a);
     wg_free_aligned(b);
     wg_free_aligned(c);
     wg_free_aligned(p.scratchpad);
 }
 
-static void test_primitive(void **state)
+static void check_primitives(bool bf16)
 {
-    (void)state;
-    const wg__primitive_product small = {.m = 1, .n = 1, .k = 1};
     wg_error err = {WG_OK, ""};
+    _Alignas(64) char scratchpad[1 << 14];
     float one = 1, c = 0;
-    wg__primitive_product p = small;
-    p.a = p.b = &one;
-    p.c = &c;
+    wg__primitive_product p = {.bf16 = bf16, .m = 1, .n = 1, .k = 1, .a = &one, .b = &one, .c = &c};
+    p.scratchpad = scratchpad;
+    p.scratchpad_size = sizeof scratchpad;
     if (wg__primitive_run(&p, 1, &err) == WG_ENOTSUP) {
         print_message("skipped: %s\n", err.message);
         skip();
@@ -137,12 +156,26 @@ static void test_primitive(void **state)
     wg_rng_init(&rng, 3, "primitive");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int how = 0; how < 8; how++)
-            check_primitive((wg__primitive_product){.m = sizes[i][0],
+            check_primitive((wg__primitive_product){.bf16 = bf16,
+                                                    .m = sizes[i][0],
                                                     .n = sizes[i][1],
                                                     .k = sizes[i][2],
                                                     .trans_a = how & 1,
                                                     .trans_b = how & 2},
                             how & 4 ? 2 : 1, &rng);
+}
+
+static void test_primitive(void **state)
+{
+    (void)state;
+    check_primitives(false);
+}
+
+/* Also where oneDNN has the slow way without the instructions. */
+static void test_primitive_in_bf16(void **state)
+{
+    (void)state;
+    check_primitives(true);
 }
 
 /* ---- the compiler ---- */
@@ -334,10 +367,10 @@ static void test_kernel_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounding),        cmocka_unit_test(test_views_become_dense),
-        cmocka_unit_test(test_primitive),       cmocka_unit_test(test_placing),
-        cmocka_unit_test(test_refusal_and_key), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_kernel_says_so),
+        cmocka_unit_test(test_rounding),  cmocka_unit_test(test_views_become_dense),
+        cmocka_unit_test(test_primitive), cmocka_unit_test(test_primitive_in_bf16),
+        cmocka_unit_test(test_placing),   cmocka_unit_test(test_refusal_and_key),
+        cmocka_unit_test(test_products),  cmocka_unit_test(test_kernel_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
