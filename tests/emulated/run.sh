@@ -59,15 +59,15 @@ EOF
 build_bochs() {
     say "building Bochs, see $work/bochs.log"
     rm -rf "$work/bochs" && mkdir "$work/bochs"
-    (cd "$work/bochs" && tar xf "$work"/fetched/bochs_*.orig.tar.xz && mv bochs-* bochs-3.0 &&
-        patch -p0 <"$here/bochs.patch" && cd bochs-3.0 &&
+    (cd "$work/bochs" && tar xf "$work"/fetched/bochs_*.orig.tar.xz --strip-components=1 &&
+        patch -p1 <"$here/bochs.patch" &&
         ./configure --enable-x86-64 --enable-cpu-level=6 --enable-avx --enable-evex \
             --enable-all-optimizations --disable-stats --disable-docbook --with-nogui &&
         make -j2) >"$work/bochs.log" 2>&1 || { say "Bochs was not built, see $work/bochs.log"; exit 2; }
 }
 
 [ -e "$work/system/boot" ] || fetch
-[ -x "$work/bochs/bochs-3.0/bochs" ] || build_bochs
+[ -x "$work/bochs/bochs" ] || build_bochs
 system=$work/system
 
 # ---- the machine: an archive of tests and their libraries as its first file system ----
@@ -126,7 +126,7 @@ EOF
 
 count=$(wc -l <"$root/jobs")
 say "running $count jobs, output in $work/serial"
-timeout "$limit" "$work/bochs/bochs-3.0/bochs" -q -f "$work/bochsrc" >"$work/out" 2>&1 </dev/null &
+timeout "$limit" "$work/bochs/bochs" -q -f "$work/bochsrc" >"$work/out" 2>&1 </dev/null &
 bochs=$!
 trap 'kill "$bochs" 2>/dev/null' EXIT INT TERM
 seen=0
