@@ -62,7 +62,8 @@ build_bochs() {
     (cd "$work/bochs" && tar xf "$work"/fetched/bochs_*.orig.tar.xz --strip-components=1 &&
         patch -p1 <"$here/bochs.patch" &&
         ./configure --enable-x86-64 --enable-cpu-level=6 --enable-avx --enable-evex \
-            --enable-all-optimizations --disable-stats --disable-docbook --with-nogui &&
+            --enable-all-optimizations --disable-stats --disable-show-ips --disable-docbook \
+            --with-nogui &&
         make -j2) >"$work/bochs.log" 2>&1 || { say "Bochs was not built, see $work/bochs.log"; exit 2; }
 }
 
@@ -74,7 +75,8 @@ system=$work/system
 
 root=$work/root
 disk=$work/disk
-rm -rf "$root" "$disk" "$work/serial"
+rm -rf "$root" "$disk"
+: >"$work/serial"
 mkdir -p "$root/bin" "$root/lib" "$root/lib64" "$root/tests" "$root/proc" "$root/sys" "$root/dev" \
     "$root/tmp" "$root$source/tests" "$disk/isolinux"
 cp "$system/bin/busybox" "$root/bin/busybox"
@@ -119,6 +121,8 @@ boot: cdrom
 com1: enabled=1, mode=file, dev=$work/serial
 display_library: nogui
 clock: sync=none
+info: action=ignore
+error: action=ignore
 log: $work/bochs-run.log
 EOF
 
@@ -126,15 +130,16 @@ EOF
 
 count=$(wc -l <"$root/jobs")
 say "running $count jobs, output in $work/serial"
-timeout "$limit" "$work/bochs/bochs" -q -f "$work/bochsrc" >"$work/out" 2>&1 </dev/null &
+timeout -k 10 "$limit" "$work/bochs/bochs" -q -f "$work/bochsrc" >"$work/out" 2>&1 </dev/null &
 bochs=$!
-trap 'kill "$bochs" 2>/dev/null' EXIT INT TERM
+trap 'kill "$bochs" 2>/dev/null || :' EXIT
+trap 'exit 2' INT TERM
 seen=0
 while :; do
     alive=1
     kill -0 "$bochs" 2>/dev/null || alive=0
-    lines=$(grep -ac '^emulated: ' "$work/serial" 2>/dev/null || :)
-    if [ "${lines:-0}" -gt "$seen" ]; then
+    lines=$(grep -ac '^emulated: ' "$work/serial" || :)
+    if [ "$lines" -gt "$seen" ]; then
         grep -a '^emulated: ' "$work/serial" | tr -d '\r' | sed -n "$((seen + 1)),${lines}p"
         seen=$lines
     fi
