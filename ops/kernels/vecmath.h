@@ -4,7 +4,7 @@
  * Every f32 function is right at 0, +-inf, NaN and denormals and never needs a floating point flag.
  * The errors stated are the largest found against f64 libm by tests/ops/test_ulp.c over the whole
  * range (every 97th f32), in units in the last place of the f32 result, with gcc 12 and clang 14,
- * without and with fused multiply-adds (base, AVX2; AVX-512 with gcc, emulated). Nothing here may
+ * without and with fused multiply-adds (base, AVX2; AVX-512 emulated). Nothing here may
  * be rearranged by value-changing optimisations: -ffast-math is banned in this project. */
 #ifndef WG_OPS_VECMATH_H
 #define WG_OPS_VECMATH_H

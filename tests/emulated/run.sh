@@ -6,7 +6,7 @@
 # BUILD is a finished build with tests (build/release), JOBS what is run (tests/emulated/jobs). Needs Debian
 # 12 on x86-64, its mirror, g++, make and patch; no root, and nothing is installed: packages are unpacked
 # into WENGERT_EMULATED (~/.cache/wengert-emulated, 0.4 GB). The first run builds the emulator Bochs there (5
-# minutes of a core); the jobs take about an hour. It tells whether results are right; times of an
+# minutes of a core); the jobs take some 20 minutes of one. It tells whether results are right; times of an
 # emulator say nothing. Exit status: 0 all passed, 1 one failed, 2 trouble, 77 something is missing.
 set -eu
 
