@@ -43,9 +43,9 @@ wg_status bench_scale(const bench_options *o, wg_error *err)
         for (size_t f = 0; f < sizeof factors / sizeof *factors && !status; f++) {
             bench_config scaled = *config;
             int64_t *size = size_of(&scaled, &axes[a]);
-            double wanted = (double)*size * factors[f], seconds;
-            if (wanted < 1 || wanted != (double)(int64_t)wanted) continue;
-            *size = (int64_t)wanted;
+            double whole = (double)*size, wanted = whole * factors[f], seconds;
+            if (wanted < 1) continue;
+            *size = (int64_t)(wanted + 0.5);
             status = measure(&scaled, cell, o, &seconds, err);
             if (status) break;
             double flops = bench_model_flops(&scaled, cell);
@@ -53,7 +53,7 @@ wg_status bench_scale(const bench_options *o, wg_error *err)
             cJSON_AddStringToObject(line, "cell", cell);
             cJSON_AddStringToObject(line, "size", axes[a].name);
             cJSON_AddNumberToObject(line, "value", (double)*size);
-            bench_number(line, "factor", factors[f], 2);
+            bench_number(line, "factor", (double)*size / whole, 2);
             bench_number(line, "ms", seconds * 1e3, 2);
             bench_number(line, "time_ratio", seconds / base, 3);
             bench_number(line, "work_ratio", flops / bench_model_flops(config, cell), 3);
