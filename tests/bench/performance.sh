@@ -6,7 +6,7 @@
 #
 # Parts, all of them by default, each a file of FOLDER: train-1 train-2 (by one and two threads: cells,
 # the step by hand, PyTorch, seq2seq) torch-1 torch-2 (the PyTorch of NEWER alone) decode record memory
-# scale ops ulp. About twelve minutes on two quiet cores. Set BUILD to the build folder, PYTHON and NEWER
+# scale ops ulp. About fifteen minutes on two quiet cores. Set BUILD to the build folder, PYTHON and NEWER
 # to interpreters that have PyTorch, PEERS to the folder of its scripts, ROUNDS to how often the cells
 # race (1); what is absent is left out.
 set -u
