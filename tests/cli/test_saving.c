@@ -71,9 +71,10 @@ static void test_failures_on_the_way(void **state)
     (void)state;
     if (!can_preload()) skip();
     straight_once();
-    /* Some saves of last.npz; then the best model, which is written when there is room. */
-    static const char *const which[] = {"FAULTS_NAME=/last.npz FAULTS_FAIL=5 FAULTS_COUNT=6",
-                                        "FAULTS_NAME=/model.npz FAULTS_FAIL=1 FAULTS_COUNT=8"};
+    /* Some saves of last.npz; then the best model, which is written when there is room. Few, since
+     * a save that is due while one is being written waits, and how many there are is chance. */
+    static const char *const which[] = {"FAULTS_NAME=/last.npz FAULTS_FAIL=3 FAULTS_COUNT=2",
+                                        "FAULTS_NAME=/model.npz FAULTS_FAIL=1 FAULTS_COUNT=1"};
     for (int i = 0; i < 2; i++) {
         char command[2048];
         snprintf(command, sizeof command,
@@ -82,11 +83,11 @@ static void test_failures_on_the_way(void **state)
                  which[i]);
         assert_int_equal(shell(command), 2);
         said("no space left on device; what was saved before is still there");
-        said(i == 0 ? "6 of " : "8 of ");
+        said(i == 0 ? "2 of " : "1 of ");
         said("saves failed on the way; those at the end did not");
         assert_same_training("straight", "bumpy");
         assert_int_equal(shell("grep -c '\"error\"' bumpy/log.jsonl"), 0);
-        assert_int_equal(atoi(out), i == 0 ? 6 : 8);
+        assert_int_equal(atoi(out), i == 0 ? 2 : 1);
         assert_int_equal(shell("ls -A bumpy | wc -l"), 0);
         assert_int_equal(atoi(out), 3);
     }
@@ -106,7 +107,7 @@ static void test_failures_to_the_end(void **state)
             command, sizeof command,
             "rm -rf stuck; FAULTS_UNDER=/stuck/ %s FAULTS_FAIL=%d FAULTS_COUNT=100000 " FAULTS OFTEN
             "--out stuck",
-            ops[i], i == 2 ? 1000 : 40); /* a save has some fifty writes */
+            ops[i], i == 2 ? 250 : 6); /* a save has some fifty writes */
         assert_int_equal(shell(command), 2);
         said("the last one too: stuck/");
         said("is what was saved before");
