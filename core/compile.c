@@ -1,4 +1,4 @@
-/* Compiling, and the explicit interface: bind, run, read. */
+/* Compiling: from outputs on a tape, through the passes and the plan, to a program (program.c). */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,7 +7,6 @@
 
 #include "compile.h"
 #include "isa.h"
-#include "track.h"
 
 static int64_t now_ns(void)
 {
@@ -15,18 +14,6 @@ static int64_t now_ns(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
-
-void wg_program_free(wg_program *p)
-{
-    if (!p) return;
-    for (int32_t i = 0; i < p->n_out && p->own; i++) wg_tensor_free(p->own[i]);
-    if (p->memory) p->backend->free(p->memory);
-    wg_workspace_free(p->workspace);
-    wg__arena_free(&p->arena);
-    wg_free(p);
-}
-
-/* ---- compiling ---- */
 
 static void count_code(const wg__frame *f, wg_program_stats *s)
 {
@@ -144,12 +131,6 @@ static bool leave_graph(wg__arena *arena, wg__frame *f)
     return true;
 }
 
-static void *own_memory(wg_program *p)
-{
-    if (!p->memory) p->memory = p->backend->alloc(p->frame.arena_bytes + 64);
-    return p->memory;
-}
-
 /* Node by node: each map is a group of one, nothing else is rewritten. */
 static void lone_groups(wg__graph *g)
 {
@@ -233,7 +214,7 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
     for (int i = 0; i < n_out; i++) p->out_types[i] = g->values[g->out[i]].type;
     if (!find_touches(p) || !leave_graph(&p->arena, &p->frame)) goto out_of_memory;
     p->workspace = wg__workspace_share(o->workspace);
-    if (!p->workspace && !own_memory(p)) goto out_of_memory;
+    if (!p->workspace && !wg__program_memory(p)) goto out_of_memory;
     p->stats.size = sizeof p->stats;
     p->stats.bytes_planned = (int64_t)p->frame.arena_bytes;
     p->stats.bytes_unplanned = (int64_t)p->frame.unplanned_bytes;
@@ -291,123 +272,4 @@ wg_status wg_compile(const wg_var *out, int n_out, const wg_compile_options *opt
     if (status == WG_OK) status = wg__program_make(tape, index, n_out, &o, program, err);
     wg_free(index);
     return status;
-}
-
-/* ---- binding and running ---- */
-
-static wg_status check_type(const char *what, const char *name, wg_type want, const wg_tensor *t,
-                            wg_error *err)
-{
-    char a[160], b[160];
-    wg_shape s = wg_tensor_shape(t);
-    if (wg_tensor_dtype(t) == want.dtype && wg_shape_equal(&s, &want.shape)) return WG_OK;
-    return wg_error_set(err, WG_ESHAPE, "%s '%s' is %s%s, the tensor %s%s", what, name,
-                        wg_dtype_name(want.dtype), wg_shape_format(&want.shape, a, sizeof a),
-                        wg_dtype_name(wg_tensor_dtype(t)), wg_shape_format(&s, b, sizeof b));
-}
-
-wg_status wg_program_bind(wg_program *p, const char *name, wg_tensor *tensor, wg_error *err)
-{
-    if (!p || !name || !tensor)
-        return wg_error_set(err, WG_EINVAL, "wg_program_bind: program, name or tensor is NULL");
-    for (int32_t i = 0; i < p->n_inputs; i++) {
-        if (!p->inputs[i].name || strcmp(p->inputs[i].name, name) != 0) continue;
-        wg_status status = check_type("input", name, p->inputs[i].type, tensor, err);
-        if (status == WG_OK) p->inputs[i].tensor = tensor;
-        return status;
-    }
-    return wg_error_set(err, WG_ENOTFOUND, "the program has no input '%s' (or does not use it)",
-                        name);
-}
-
-wg_status wg_program_bind_output(wg_program *p, int i, wg_tensor *tensor, wg_error *err)
-{
-    if (!p || i < 0 || i >= p->n_out)
-        return wg_error_set(err, WG_EINVAL, "wg_program_bind_output: no output %d", i);
-    if (tensor) {
-        wg_status status = check_type("output", "", p->out_types[i], tensor, err);
-        if (status != WG_OK) return status;
-    }
-    p->user[i] = tensor;
-    return WG_OK;
-}
-
-/* Would writing output i while the program runs change an input, or another output? */
-static bool overlaps(const wg_program *p, int32_t i)
-{
-    const char *a = wg_tensor_cdata(p->user[i]), *end = a + wg_tensor_bytes(p->user[i]);
-    for (int32_t k = 0; k < p->n_inputs; k++) {
-        const char *b = wg_tensor_cdata(p->inputs[k].tensor);
-        if (b < end && a < b + wg_tensor_bytes(p->inputs[k].tensor)) return true;
-    }
-    for (int32_t k = 0; k < i; k++) {
-        if (!p->user[k]) continue;
-        const char *b = wg_tensor_cdata(p->user[k]);
-        if (b < end && a < b + wg_tensor_bytes(p->user[k])) return true;
-    }
-    return false;
-}
-
-wg_status wg_program_run(wg_program *p, wg_error *err)
-{
-    if (!p) return wg_error_set(err, WG_EINVAL, "wg_program_run: program is NULL");
-    for (int32_t i = 0; i < p->n_inputs; i++) {
-        if (!p->inputs[i].tensor)
-            return wg_error_set(err, WG_ESTATE, "input '%s' is not bound", p->inputs[i].name);
-        p->frame.bind[i] = wg__tensor_memory(p->inputs[i].tensor);
-    }
-    for (int32_t i = 0; i < p->n_out; i++) {
-        bool direct = p->user[i] && !overlaps(p, i);
-        if (!direct && !p->own[i]) {
-            wg_status status =
-                wg_tensor_new(p->out_types[i].dtype, p->out_types[i].shape, &p->own[i], err);
-            if (status != WG_OK) return status;
-        }
-        p->frame.bind[p->out_bind[i]] = wg__tensor_memory(direct ? p->user[i] : p->own[i]);
-        wg_touched *rows = direct && p->touches[i] ? wg__tensor_rows(p->user[i]) : NULL;
-        p->frame.touched[p->out_bind[i]] = rows;
-        if (p->user[i] && !rows) wg__tensor_forget(p->user[i]);
-    }
-    wg__run run = {.backend = p->backend,
-                   .threads = p->threads,
-                   .isa = p->isa,
-                   .err = err,
-                   .watch = p->watch,
-                   .watch_user = p->watch_user};
-    bool shared = p->workspace && !p->workspace->busy;
-    size_t bytes = p->frame.arena_bytes + 64;
-    p->frame.arena = shared ? wg__workspace_enter(p->workspace, p->backend, bytes) : own_memory(p);
-    if (!p->frame.arena)
-        return wg_error_set(err, WG_ENOMEM, "wg_program_run: no memory for %zu bytes of buffers",
-                            bytes);
-    wg_status status = wg__frame_run(&p->frame, &run);
-    if (status == WG_OK) status = p->backend->synchronize(err);
-    if (shared) wg__workspace_leave(p->workspace);
-    p->stats.products_a_run = run.products;
-    p->stats.kernels_a_run = run.kernels;
-    for (int32_t i = 0; i < p->n_out && status == WG_OK; i++)
-        if (p->user[i] && wg_tensor_cdata(p->user[i]) != p->frame.bind[p->out_bind[i]]) {
-            memcpy(wg__tensor_memory(p->user[i]), wg_tensor_cdata(p->own[i]),
-                   wg_tensor_bytes(p->own[i]));
-            wg__tensor_forget(p->user[i]); /* what it overlaps may have been told otherwise */
-        }
-    return status;
-}
-
-const wg_tensor *wg_program_output(const wg_program *p, int i)
-{
-    if (!p || i < 0 || i >= p->n_out) return NULL;
-    return p->user[i] ? p->user[i] : p->own[i];
-}
-
-void wg_program_get_stats(const wg_program *p, wg_program_stats *stats)
-{
-    size_t size = stats->size < sizeof *stats ? stats->size : sizeof *stats;
-    wg_program_stats all = p->stats;
-    all.bytes_held = (int64_t)(sizeof *p + wg__arena_bytes(&p->arena));
-    if (p->memory) all.bytes_held += all.bytes_planned;
-    for (int32_t i = 0; i < p->n_out; i++)
-        if (p->own[i]) all.bytes_held += (int64_t)wg_tensor_bytes(p->own[i]);
-    memcpy(stats, &all, size);
-    stats->size = size;
 }

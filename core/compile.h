@@ -1,4 +1,5 @@
-/* What the explicit interface (compile.c) and the cache (cache.c) share: the program itself. */
+/* What compiling (compile.c), the explicit interface (program.c) and the cache (cache.c) share: the
+ * program itself. */
 #ifndef WG_CORE_COMPILE_H
 #define WG_CORE_COMPILE_H
 
@@ -37,5 +38,8 @@ wg_status wg__program_make(const wg_tape *tape, const int32_t *out, int n_out,
 /* Checks outputs and gives their values; the tape they are on. */
 wg_status wg__program_outputs(const wg_var *out, int n_out, wg_tape **tape, int32_t *index,
                               wg_error *err);
+/* Memory of the program's own for its buffers, taken when first asked for; NULL where there is
+ * none. */
+void *wg__program_memory(wg_program *p);
 
 #endif

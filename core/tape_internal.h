@@ -202,7 +202,7 @@ struct wg_vjp {
 /* scan_vjp.c */
 void wg__scan_vjp(wg_vjp *c);
 
-/* compile.c */
+/* cache.c */
 void wg__cache_free(struct wg__cache *cache);
 
 static inline bool wg__is_float(wg_dtype dtype)
