@@ -2,11 +2,10 @@
  * node, on every instruction set, with passes left out, in f64 to 1e-12 and in f32 to 256 units in
  * the last place of the largest element.
  *
- * WENGERT_CELLS="first count" checks those seeds alone, each pass left out in turn. */
+ * WENGERT_CELLS="FIRST COUNT" checks those seeds alone, each pass left out in turn; "COUNT" only
+ * so many of each kind. */
 #include "random_cell.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <wengert/ops.h>
@@ -15,24 +14,27 @@
 static void cells_in_f64(void **state)
 {
     (void)state;
-    if (getenv("WENGERT_CELLS")) skip();
-    wgt_check_cells(1, 250, WG_F64, false);
+    uint64_t first = 1;
+    int count = 250;
+    if (wgt_cells_chosen(&first, &count)) skip();
+    wgt_check_cells(first, count, WG_F64, false);
 }
 
 static void cells_in_f32(void **state)
 {
     (void)state;
-    if (getenv("WENGERT_CELLS")) skip();
-    wgt_check_cells(1001, 150, WG_F32, false);
+    uint64_t first = 1001;
+    int count = 150;
+    if (wgt_cells_chosen(&first, &count)) skip();
+    wgt_check_cells(first, count, WG_F32, false);
 }
 
 static void chosen_cells(void **state)
 {
     (void)state;
-    unsigned long long first = 0;
+    uint64_t first = 0;
     int count = 0;
-    const char *text = getenv("WENGERT_CELLS");
-    if (!text || sscanf(text, "%llu %d", &first, &count) != 2) skip();
+    if (!wgt_cells_chosen(&first, &count)) skip();
     wgt_check_cells(first, count, WG_F64, true);
     wgt_check_cells(first, count, WG_F32, true);
 }

@@ -2,7 +2,10 @@
 #include "random_body.h"
 
 #include <math.h>
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <wengert/parallel.h>
@@ -238,4 +241,31 @@ void wgt_check_cells(uint64_t first, int count, wg_dtype dtype, bool every_pass)
                   "to %d nodes\n",
                   count, (unsigned long long)first, wg_dtype_name(dtype), worst,
                   (unsigned long long)at, longest);
+}
+
+/* The number that text begins with, and what follows the blanks after it; NULL where there is none.
+ */
+static const char *number_at(const char *text, unsigned long long *number)
+{
+    char *end;
+    errno = 0;
+    *number = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
+    if (!isdigit((unsigned char)*text) || errno != 0) return NULL;
+    return end + strspn(end, " ");
+}
+
+bool wgt_cells_chosen(uint64_t *first, int *count)
+{
+    const char *text = getenv("WENGERT_CELLS");
+    if (!text) return false;
+    unsigned long long a, b = 0;
+    const char *rest = number_at(text, &a);
+    bool both = rest && *rest;
+    if (both) rest = number_at(rest, &b);
+    unsigned long long n = both ? b : a;
+    if (!rest || *rest || n < 1 || n > INT32_MAX)
+        fail_msg("WENGERT_CELLS='%s' is neither 'COUNT' nor 'FIRST COUNT'", text);
+    if (both) *first = a;
+    if (both || n < (unsigned long long)*count) *count = (int)n;
+    return both;
 }

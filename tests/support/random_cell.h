@@ -44,4 +44,9 @@ wgt_cell wgt_cell_of(uint64_t seed, wg_dtype dtype);
  * printed at the end. */
 void wgt_check_cells(uint64_t first, int count, wg_dtype dtype, bool every_pass);
 
+/* What WENGERT_CELLS asks a test of random cells for. Unset: all *count of its own, from *first.
+ * "N": at most N of them. "FIRST N": the N cells from seed FIRST instead, and the answer is true.
+ * Anything else fails the running test. */
+bool wgt_cells_chosen(uint64_t *first, int *count);
+
 #endif
