@@ -1,13 +1,12 @@
 /* Recomputation: a scan in chunks gives what the plain scan gives, values and gradients of every
- * order, for every form of body, number of steps and size of chunk; what a gradient keeps grows
- * with the square root of the number of steps. */
-#include "scan_cases.h"
+ * order, for every form of body, number of steps and size of chunk; what is not cut, and what is
+ * refused. */
+#include "scan_remat_test.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 /* ---- every form ---- */
 
@@ -62,52 +61,6 @@ static void every_form_equals_a_loop(void **state)
 
 /* ---- a gated cell over any number of steps ---- */
 
-enum { X = 3, H = 4, B = 3, PARAMS = 3, WRT = 6, OUTS = 4 + 2 * WRT };
-
-typedef struct net {
-    wg_var p[PARAMS]; /* [X,3H] [H,3H] [3H] */
-    wg_var x, init[2], lengths, key;
-    bool dropout, watch;
-} net;
-
-static void cell_body(void *user, wg_scan_step *s)
-{
-    const net *n = user;
-    wg_var g[3], h = s->carry[0], x = s->x[0];
-    if (n->dropout) {
-        x = wg_dropout(x, 0.3, n->key, "x", s->time, -1);
-        h = wg_dropout(h, 0.2, n->key, "h", s->time, -1);
-    }
-    wg_split(wg_add(wg_affine(x, n->p[0], n->p[2]), wg_matmul(h, n->p[1])), -1, 3, g);
-    s->next[1] = wg_add(wg_mul(wg_sigmoid(g[0]), s->carry[1]), wg_tanh(g[1]));
-    s->next[0] = wg_mul(wg_sigmoid(g[2]), wg_tanh(s->next[1]));
-    if (n->watch) wg_watch(s->next[0], "h");
-    s->y[0] = s->next[0];
-    wg_var age = wg_exp(wg_scale(wg_cast(s->time, wg_var_dtype(h)), -0.01));
-    s->sum[0] = wg_mul(wg_sum_all(wg_square(s->next[0])), age);
-}
-
-static wg_var run(wg_tape *tape, const net *n, int64_t remat, bool reverse, wg_var *final,
-                  wg_var *y)
-{
-    wg_var sum = WG_NONE;
-    wg_scan_def d = {.size = sizeof d,
-                     .body = cell_body,
-                     .user = (void *)n,
-                     .sequences = &n->x,
-                     .n_sequences = 1,
-                     .init = n->init,
-                     .n_carries = 2,
-                     .n_outputs = 1,
-                     .n_sums = 1,
-                     .lengths = n->lengths,
-                     .reverse = reverse,
-                     .name = "cell",
-                     .remat = remat};
-    wg_scan(tape, &d, final, y, &sum);
-    return sum;
-}
-
 /* Final states, outputs, sum, gradients, gradients of the squares of the gradients. */
 static void outputs(wg_tape *tape, const net *n, int64_t remat, bool reverse, wg_var *out)
 {
@@ -121,41 +74,6 @@ static void outputs(wg_tape *tape, const net *n, int64_t remat, bool reverse, wg
     wg_grad_or_zeros(&second, NULL, 1, wrt, WRT, out + 4 + WRT);
     wg_error err = {WG_OK, ""};
     WGT_OK(wg_tape_status(tape, &err), &err);
-}
-
-typedef struct leaves {
-    wg_tensor *t[WRT], *lengths, *key;
-} leaves;
-
-static void leaves_new(leaves *l, wg_dtype dtype, int64_t steps, int64_t rows, int64_t hidden)
-{
-    const wg_shape shape[WRT] = {WG_SHAPE(X, 3 * hidden), WG_SHAPE(hidden, 3 * hidden),
-                                 WG_SHAPE(3 * hidden),    WG_SHAPE(steps, rows, X),
-                                 WG_SHAPE(rows, hidden),  WG_SHAPE(rows, hidden)};
-    wg_error err;
-    for (int i = 0; i < WRT; i++) l->t[i] = wgt_random_tensor(dtype, shape[i], 40 + (uint64_t)i);
-    WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(rows), &l->lengths, &err), &err);
-    WGT_OK(wg_tensor_new(WG_I32, WG_SHAPE(4), &l->key, &err), &err);
-    for (int i = 0; i < rows; i++)
-        wg_tensor_set(l->lengths, i, i == 0 ? (double)steps : i == 1 ? (double)(steps / 2) : 0);
-    for (int i = 0; i < 4; i++) wg_tensor_set(l->key, i, 3 + i);
-}
-
-static void leaves_free(leaves *l)
-{
-    for (int i = 0; i < WRT; i++) wg_tensor_free(l->t[i]);
-    wg_tensor_free(l->lengths);
-    wg_tensor_free(l->key);
-}
-
-static net net_on(wg_tape *tape, const leaves *l, bool lengths, bool dropout)
-{
-    net n = {.x = wg_tensor_var(tape, l->t[3]), .dropout = dropout};
-    for (int i = 0; i < PARAMS; i++) n.p[i] = wg_tensor_var(tape, l->t[i]);
-    for (int i = 0; i < 2; i++) n.init[i] = wg_tensor_var(tape, l->t[4 + i]);
-    if (lengths) n.lengths = wg_tensor_var(tape, l->lengths);
-    n.key = wg_tensor_var(tape, l->key);
-    return n;
 }
 
 static void chunks_equal_a_plain_scan(void **state)
@@ -196,92 +114,6 @@ static void chunks_equal_a_plain_scan(void **state)
         }
         leaves_free(&l);
     }
-}
-
-/* ---- memory ---- */
-
-/* Bytes that a training step over `steps` steps plans, its loss a sum; run where asked for. */
-static int64_t planned(int64_t steps, int64_t rows, int64_t hidden, int64_t remat, bool also_run,
-                       double *loss, int64_t *products)
-{
-    wg_error err = {WG_OK, ""};
-    leaves l;
-    leaves_new(&l, WG_F32, steps, rows, hidden);
-    wg_tape *tape;
-    WGT_OK(wg_tape_new(&tape, &err), &err);
-    net n = net_on(tape, &l, false, false);
-    wg_var final[2], y, out[1 + PARAMS];
-    out[0] = run(tape, &n, remat, false, final, &y);
-    WGT_OK(wg_grad(out, NULL, 1, n.p, PARAMS, out + 1), NULL);
-    wg_program *p;
-    WGT_OK(wg_compile(out, 1 + PARAMS, NULL, &p, &err), &err);
-    wg_program_stats s = {.size = sizeof s};
-    if (also_run) WGT_OK(wg_program_run(p, &err), &err);
-    wg_program_get_stats(p, &s);
-    if (also_run) *loss = wg_tensor_get(wg_program_output(p, 0), 0);
-    if (products) *products = s.products_a_run;
-    wg_program_free(p);
-    wg_tape_free(tape);
-    leaves_free(&l);
-    return s.bytes_planned;
-}
-
-static void memory_grows_with_the_root(void **state)
-{
-    (void)state;
-    const int64_t steps[] = {100, 400, 1600, 6400};
-    int64_t plain[4], root[4];
-    for (int i = 0; i < 4; i++) {
-        plain[i] = planned(steps[i], 2, 16, 0, false, NULL, NULL);
-        root[i] = planned(steps[i], 2, 16, -1, false, NULL, NULL);
-        print_message("T = %5d: %9lld bytes planned, in chunks %7lld\n", (int)steps[i],
-                      (long long)plain[i], (long long)root[i]);
-    }
-    /* Beside what does not depend on T: four times the steps take four times the memory, in
-     * chunks twice. */
-    for (int i = 2; i < 4; i++) {
-        WGT_CLOSE(plain[i] - plain[i - 1], 4 * (plain[i - 1] - plain[i - 2]), 0.1, 0);
-        WGT_CLOSE(root[i] - root[i - 1], 2 * (root[i - 1] - root[i - 2]), 0.1, 0);
-    }
-    assert_true(root[3] * 20 < plain[3]);
-}
-
-/* What is hoisted and sunk is so inside the chunks: products a run of T = 100, chunks of 10.
- * Forward: one a chunk in, 100 recurrent; again in the backward loop, with 100 back and one for
- * each of two weights a chunk. */
-static void products_leave_the_loop_inside_chunks(void **state)
-{
-    (void)state;
-    double loss;
-    int64_t products;
-    planned(100, 2, 16, 10, true, &loss, &products);
-    assert_int_equal(products, (10 + 100) + (10 + 100) + 100 + 2 * 10);
-}
-
-static long peak_kib(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return u.ru_maxrss;
-}
-
-/* 100,000 steps train in bounded memory. Run first, so that the peak is this test's. */
-static void long_sequences_train_in_bounded_memory(void **state)
-{
-    (void)state;
-    enum { STEPS = 100000, ROWS = 2, UNITS = 32 };
-    long before = peak_kib();
-    double loss;
-    int64_t bytes = planned(STEPS, ROWS, UNITS, -1, true, &loss, NULL);
-    long after = peak_kib();
-    int64_t plain = planned(STEPS, ROWS, UNITS, 0, false, NULL, NULL);
-    print_message("T = 100000, B = 2, H = 32: %.2f MB planned (%.0f MB without chunks), peak "
-                  "memory %.1f MB over %.1f MB, loss %.6g\n",
-                  (double)bytes / 1e6, (double)plain / 1e6, (double)after * 1024 / 1e6,
-                  (double)before * 1024 / 1e6, loss);
-    assert_true(isfinite(loss) && loss > 0);
-    assert_true(bytes < 4000000);
-    assert_true(plain > 100 * bytes / 4);
 }
 
 /* ---- what is not cut, and what is refused ---- */
@@ -431,15 +263,9 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(long_sequences_train_in_bounded_memory),
-        cmocka_unit_test(memory_grows_with_the_root),
-        cmocka_unit_test(products_leave_the_loop_inside_chunks),
-        cmocka_unit_test(every_form_equals_a_loop),
-        cmocka_unit_test(chunks_equal_a_plain_scan),
-        cmocka_unit_test(watched_bodies_are_not_cut),
-        cmocka_unit_test(what_cannot_be_is_refused),
-        cmocka_unit_test(chunks_are_printed),
-        cmocka_unit_test(chunks_are_interned),
+        cmocka_unit_test(every_form_equals_a_loop),   cmocka_unit_test(chunks_equal_a_plain_scan),
+        cmocka_unit_test(watched_bodies_are_not_cut), cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(chunks_are_printed),         cmocka_unit_test(chunks_are_interned),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,171 +1,11 @@
 /* Gradients of embeddings that touch only the rows used: whatever happens, gradients, norms and
  * updates are bit for bit those of the same model whose arena of gradients counts as written by
  * others, where every element is cleared, read and updated. */
-#include "models_test.h"
-
-#include <wengert/optimizer.h>
-
-/* Two sets of the same parameters; of the second a pointer for writing is out, so nothing is known
- * of its gradients. */
-typedef struct pair {
-    wg_dtype dtype;
-    int64_t V, E;
-    wg_params *params[2];
-    wg_optimizer *optimizer[2];
-    int table, weights;
-    wg_tensor *ids[8], *r[8]; /* minibatches of different sizes */
-    int64_t n[8];
-    int n_batches;
-    wgt_pool pool;
-} pair;
-
-static void make(pair *p, wg_dtype dtype, int64_t V, int64_t E, const wg_optimizer_options *o)
-{
-    static const int64_t sizes[] = {5, 0, 40, 1, 7};
-    wg_error err = {WG_OK, ""};
-    const wg_init normal = {.kind = WG_INIT_NORMAL, .b = 1};
-    *p = (pair){.dtype = dtype, .V = V, .E = E};
-    for (int k = 0; k < 2; k++) {
-        WGT_OK(wg_params_new(dtype, &p->params[k], &err), &err);
-        wg_params *q = p->params[k];
-        WGT_OK(wg_params_add(q, "odd", WG_SHAPE(3, 7), &normal, NULL, &err), &err);
-        WGT_OK(wg_params_add(q, "none", WG_SHAPE(0, 4), &normal, NULL, &err), &err);
-        WGT_OK(wg_params_add(q, "table", WG_SHAPE(V, E), &normal, &p->table, &err), &err);
-        WGT_OK(wg_params_add(q, "W", WG_SHAPE(E, 3), &normal, &p->weights, &err), &err);
-        WGT_OK(wg_params_add(q, "b", WG_SHAPE(3), &normal, NULL, &err), &err);
-        WGT_OK(wg_params_init(q, 1, &err), &err);
-        WGT_OK(wg_optimizer_new(q, o, &p->optimizer[k], &err), &err);
-    }
-    assert_non_null(wg_tensor_data(wg_params_grads(p->params[1])));
-    for (int i = 0; i < 5; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "batch %d", i);
-        p->n[i] = sizes[i];
-        p->ids[i] = wgt_ids(&p->pool, WG_SHAPE(sizes[i]), (uint32_t)V, name);
-        p->r[i] = wgt_random(&p->pool, dtype, WG_SHAPE(sizes[i], 3), name);
-        /* Rows that a mask takes out: they occur, with a gradient of zero. */
-        for (int64_t j = 0; j < 3 && sizes[i] > 5; j++) wg_tensor_set(p->r[i], 9 + j, 0);
-    }
-    /* And one with all words. */
-    p->n[5] = V + 2;
-    p->ids[5] = wgt_tensor(&p->pool, WG_I32, WG_SHAPE(V + 2));
-    for (int64_t i = 0; i < V + 2; i++) wg_tensor_set(p->ids[5], i, (double)(i % V));
-    p->r[5] = wgt_random(&p->pool, dtype, WG_SHAPE(V + 2, 3), "all");
-    p->n_batches = 6;
-}
-
-static void drop(pair *p)
-{
-    for (int k = 0; k < 2; k++) {
-        wg_optimizer_free(p->optimizer[k]);
-        wg_params_free(p->params[k]);
-    }
-    wgt_pool_free(&p->pool);
-}
-
-/* How the table is used besides the lookup. */
-typedef enum use { PLAIN, TIED, ADDED_UP, ONTO_ITSELF } use;
-
-/* sum(tanh(table[ids] W + b) r), and what `use` asks for. */
-static wg_var loss_of(pair *p, wg_tape *tape, int k, int batch, use how)
-{
-    wg_params *q = p->params[k];
-    wg_var table = wg_param(tape, q, p->table), ids = wg_tensor_var(tape, p->ids[batch]);
-    wg_var rows = wg_embedding(table, ids);
-    wg_var h =
-        wg_tanh(wg_affine(rows, wg_param(tape, q, p->weights), wg_param_named(tape, q, "b")));
-    wg_var loss = wg_sum_all(wg_mul(h, wg_tensor_var(tape, p->r[batch])));
-    if (how == TIED)
-        loss = wg_add(loss, wg_sum_all(wg_tanh(wg_matmul_t(rows, table, false, true))));
-    if (how == ADDED_UP)
-        loss = wg_add(loss,
-                      wg_sum_all(wg_square(wg_embedding(table, wg_tensor_var(tape, p->ids[2])))));
-    return loss;
-}
-
-static wg_program *compile(pair *p, int k, int batch, use how)
-{
-    wg_error err = {WG_OK, ""};
-    wg_tape *tape;
-    wg_program *program;
-    wg_var x[5], out[5];
-    WGT_OK(wg_tape_new(&tape, &err), &err);
-    wg_var loss = loss_of(p, tape, k, batch, how);
-    for (int i = 0; i < 5; i++) x[i] = wg_param(tape, p->params[k], i);
-    WGT_OK(wg_grad_or_zeros(&loss, NULL, 1, x, 5, out), NULL);
-    if (how == ONTO_ITSELF) /* adds to the gradient that is there */
-        for (int i = 0; i < 5; i++)
-            out[i] = wg_add(wg_tensor_var(tape, wg_params_grad(p->params[k], i)), out[i]);
-    wg_compile_options options = {.size = sizeof options, .threads = 1 + batch % 3};
-    WGT_OK(wg_compile(out, 5, &options, &program, &err), &err);
-    for (int i = 0; i < 5; i++)
-        WGT_OK(wg_program_bind_output(program, i, wg_params_grad(p->params[k], i), &err), &err);
-    wg_tape_free(tape);
-    return program;
-}
-
-static void run(pair *p, int batch, use how)
-{
-    wg_error err = {WG_OK, ""};
-    for (int k = 0; k < 2; k++) {
-        wg_program *program = compile(p, k, batch, how);
-        WGT_OK(wg_program_run(program, &err), &err);
-        wg_program_free(program);
-    }
-}
-
-/* Elements of the arena that may differ from zero, in parts that are sound. */
-static int64_t touched(const wg_params *params)
-{
-    int64_t n = wg_tensor_count(wg_params_grads(params)), sum = 0, seen = 0, begin;
-    for (int64_t at = 0; wg_params_touched(params, at, n, &begin, &at);) {
-        assert_true(begin >= seen && begin < at && at <= n);
-        assert_true(begin % 16 == 0 && at % 16 == 0);
-        for (int64_t i = seen; i < begin; i++)
-            assert_true(wg_tensor_get(wg_params_grads(params), i) == 0);
-        sum += at - begin;
-        seen = at;
-    }
-    for (int64_t i = seen; i < n; i++) assert_true(wg_tensor_get(wg_params_grads(params), i) == 0);
-    return sum;
-}
-
-static void same(const wg_tensor *a, const wg_tensor *b)
-{
-    assert_int_equal(wg_tensor_bytes(a), wg_tensor_bytes(b));
-    assert_memory_equal(wg_tensor_cdata(a), wg_tensor_cdata(b), wg_tensor_bytes(a));
-}
+#include "rows_test.h"
 
 static bool all_touched(const pair *p)
 {
     return touched(p->params[0]) == wg_tensor_count(wg_params_grads(p->params[0]));
-}
-
-static void step(pair *p, int t)
-{
-    wg_error err = {WG_OK, ""};
-    wg_optimizer_result result[2];
-    same(wg_params_grads(p->params[0]), wg_params_grads(p->params[1]));
-    assert_int_equal(touched(p->params[1]), wg_tensor_count(wg_params_grads(p->params[1])));
-    for (int k = 0; k < 2; k++) {
-        double norm = wg_optimizer_gradient_norm(p->optimizer[k], 3);
-        WGT_OK(wg_optimizer_step(p->optimizer[k], 0.3 / t, 3, &result[k], &err), &err);
-        bool hook = wg_optimizer_get_options(p->optimizer[k])->hook != NULL;
-        assert_true((result[k].norm == norm || hook) && !result[k].skipped);
-    }
-    assert_true(result[0].norm == result[1].norm && result[0].factor == result[1].factor);
-    same(wg_params_values(p->params[0]), wg_params_values(p->params[1]));
-}
-
-static wg_optimizer_options variant(int i)
-{
-    wg_optimizer_options o = WG_OPTIMIZER_OPTIONS_INIT;
-    o.kind = (wg_optimizer_kind)(i % WG_OPTIMIZER_KINDS);
-    o.clip_norm = i % 2 ? 0.7 : 0;
-    o.clip_value = i % 4 == 1 || i % 5 == 2 ? 0.05 : 0;
-    o.weight_decay = i % 7 == 3 ? 0.1 : 0;
-    o.threads = 1 + i % 3;
-    return o;
 }
 
 static void test_rows_equal_dense(void **state)
@@ -333,62 +173,6 @@ static void test_failed_run(void **state)
     drop(&p);
 }
 
-/* Lazy rows: the formula for rows that have a gradient, nothing at all for the others, however the
- * gradient came to be known. */
-static void test_lazy(void **state)
-{
-    (void)state;
-    wg_error err = {WG_OK, ""};
-    for (int i = 0; i < 12; i++) {
-        wg_optimizer_options o = variant(i);
-        o.weight_decay = i % 2 ? 0.1 : 0;
-        pair p, eager;
-        /* Narrow rows share the sixteen elements by which parts of the arena are cut. */
-        const int64_t width = i % 3 ? 100 : 5;
-        make(&p, i % 2 ? WG_F64 : WG_F32, 500, width, &o);
-        make(&eager, i % 2 ? WG_F64 : WG_F32, 500, width, &o);
-        for (int k = 0; k < 2; k++)
-            WGT_OK(wg_optimizer_set_lazy(p.optimizer[k], p.table, true, &err), &err);
-        wg_tensor *before;
-        for (int t = 1; t <= 4; t++) {
-            const int batch = t == 1 ? 0 : t;
-            run(&p, batch, PLAIN);
-            const wg_tensor *w = wg_params_value(p.params[0], p.table);
-            const wg_tensor *g = wg_params_grad(p.params[0], p.table);
-            WGT_OK(wg_tensor_clone(w, &before, &err), &err);
-            step(&p, t);
-            for (int64_t v = 0; v < p.V; v++) {
-                bool zero = true, moved = false;
-                for (int64_t e = 0; e < p.E; e++) {
-                    zero &= wg_tensor_get(g, v * p.E + e) == 0;
-                    moved |= wg_tensor_get(w, v * p.E + e) != wg_tensor_get(before, v * p.E + e);
-                }
-                assert_int_equal(moved, !zero);
-            }
-            wg_tensor_free(before);
-            run(&eager, batch, PLAIN);
-            step(&eager, t);
-            /* Rows that never had a gradient before, and other parameters, do as ever. */
-            if (t > 1) continue;
-            for (int64_t v = 0; v < p.V && o.weight_decay == 0; v++)
-                assert_memory_equal(
-                    (const char *)wg_tensor_cdata(w) + (size_t)(v * p.E) * wg_dtype_size(p.dtype),
-                    (const char *)wg_tensor_cdata(wg_params_value(eager.params[0], p.table)) +
-                        (size_t)(v * p.E) * wg_dtype_size(p.dtype),
-                    (size_t)p.E * wg_dtype_size(p.dtype));
-            for (int id = 0; id < 5; id++)
-                if (id != p.table)
-                    same(wg_params_value(p.params[0], id), wg_params_value(eager.params[0], id));
-        }
-        WGT_OK(wg_optimizer_set_lazy(p.optimizer[0], p.table, false, &err), &err);
-        WGT_STATUS(wg_optimizer_set_lazy(p.optimizer[0], 5, true, &err), WG_ENOTFOUND, &err);
-        WGT_STATUS(wg_optimizer_set_lazy(p.optimizer[0], -1, true, &err), WG_ENOTFOUND, &err);
-        WGT_STATUS(wg_optimizer_set_lazy(p.optimizer[0], 4, true, &err), WG_ESHAPE, &err);
-        drop(&p);
-        drop(&eager);
-    }
-}
-
 /* Any part of the arena may be asked for. */
 static void test_parts(void **state)
 {
@@ -417,13 +201,9 @@ static void test_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_equal_dense),
-        cmocka_unit_test(test_other_uses),
-        cmocka_unit_test(test_other_writers),
-        cmocka_unit_test(test_arena_written),
-        cmocka_unit_test(test_failed_run),
-        cmocka_unit_test(test_lazy),
-        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_rows_equal_dense), cmocka_unit_test(test_other_uses),
+        cmocka_unit_test(test_other_writers),    cmocka_unit_test(test_arena_written),
+        cmocka_unit_test(test_failed_run),       cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,102 +1,7 @@
 /* The trainer: a task is learned, steps are reproducible and allocate nothing, padding does not
- * matter, what is not finite changes nothing, the cache is bounded, runs go on from saved state.
+ * matter, the cache is bounded, runs go on from saved state.
  * (Losses against PyTorch's: test_seq2seq_golden.c.) */
-#include "models_test.h"
-
-#include <wengert/decode.h>
-#include <wengert/trainer.h>
-
-enum { V = 9, START = 1, END = 2, ROWS = 16, MOST = 4 };
-
-/* Minibatches of a task: the target is the source reversed. */
-typedef struct minibatch {
-    int32_t source[MOST * ROWS], in[(MOST + 1) * ROWS], out[(MOST + 1) * ROWS];
-    int32_t source_lengths[ROWS], target_lengths[ROWS];
-    wg_trainer_batch batch;
-} minibatch;
-
-static void draw(minibatch *m, int seed, int rows)
-{
-    wg_rng rng;
-    wg_rng_init(&rng, (uint64_t)seed, "reverse");
-    memset(m, 0, sizeof *m);
-    for (int b = 0; b < rows; b++) {
-        int n = b == 0 ? MOST : 1 + (int)wg_rng_below(&rng, MOST);
-        m->source_lengths[b] = n;
-        m->target_lengths[b] = n + 1;
-        m->in[b] = START;
-        m->out[n * rows + b] = END;
-        for (int t = 0; t < n; t++) {
-            int32_t word = 3 + (int32_t)wg_rng_below(&rng, V - 3);
-            m->source[t * rows + b] = word;
-            m->in[(n - t) * rows + b] = word;
-            m->out[(n - t - 1) * rows + b] = word;
-        }
-    }
-    m->batch = (wg_trainer_batch){.size = sizeof m->batch,
-                                  .source_steps = MOST,
-                                  .target_steps = MOST + 1,
-                                  .rows = rows,
-                                  .source = m->source,
-                                  .source_lengths = m->source_lengths,
-                                  .target_in = m->in,
-                                  .target_out = m->out,
-                                  .target_lengths = m->target_lengths};
-}
-
-typedef struct fixture {
-    wg_params *params;
-    wg_seq2seq *model;
-    wg_optimizer *optimizer;
-    wg_trainer *trainer;
-} fixture;
-
-static wg_status make(fixture *f, double dropout, const wg_optimizer_options *optimizer,
-                      const wg_trainer_options *trainer, wg_error *err)
-{
-    wg_seq2seq_config config = {.size = sizeof config,
-                                .source_vocab = V,
-                                .target_vocab = V,
-                                .embed = 12,
-                                .hidden = 24,
-                                .bidirectional = true,
-                                .attention = WG_ATTENTION_GENERAL,
-                                .dropout = dropout};
-    *f = (fixture){.params = NULL};
-    wg_status status = wg_params_new(WG_F32, &f->params, err);
-    if (!status) status = wg_seq2seq_new(f->params, &config, &f->model, err);
-    if (!status) status = wg_params_init(f->params, 4, err);
-    if (!status) status = wg_optimizer_new(f->params, optimizer, &f->optimizer, err);
-    if (!status)
-        status = wg_trainer_new(f->model, f->params, f->optimizer, trainer, &f->trainer, err);
-    return status;
-}
-
-static void drop(fixture *f)
-{
-    wg_trainer_free(f->trainer);
-    wg_optimizer_free(f->optimizer);
-    wg_seq2seq_free(f->model);
-    if (f->params) wg_params_free(f->params);
-}
-
-static fixture made(double dropout, const wg_trainer_options *options)
-{
-    fixture f;
-    wg_error err = {WG_OK, ""};
-    wg_optimizer_options adam = WG_OPTIMIZER_OPTIONS_INIT;
-    adam.clip_norm = 1;
-    WGT_OK(make(&f, dropout, &adam, options, &err), &err);
-    return f;
-}
-
-static wg_trainer_result step(fixture *f, const minibatch *m)
-{
-    wg_error err = {WG_OK, ""};
-    wg_trainer_result r;
-    WGT_OK(wg_trainer_step(f->trainer, &m->batch, 0.01, &r, &err), &err);
-    return r;
-}
+#include "trainer_test.h"
 
 static double perplexity(fixture *f, const minibatch *m)
 {
@@ -275,8 +180,6 @@ static void test_bounded(void **state)
     drop(&f);
 }
 
-/* ---- gradients, state, trouble ---- */
-
 static void test_gradient(void **state)
 {
     (void)state;
@@ -329,101 +232,6 @@ static void test_resume(void **state)
     drop(&b);
 }
 
-static void test_not_finite(void **state)
-{
-    (void)state;
-    minibatch m;
-    fixture f = made(0, NULL);
-    draw(&m, 1, ROWS);
-    wg_tensor *bias = wg_params_value(f.params, wg_params_find(f.params, "out.b"));
-    wg_tensor_set(bias, 4, NAN);
-    wg_trainer_result r = step(&f, &m);
-    assert_true(!r.finite && r.skipped && !isfinite(r.loss));
-    assert_int_equal(wg_optimizer_skipped(f.optimizer), 1);
-    wg_tensor_set(bias, 4, 0);
-    r = step(&f, &m);
-    assert_true(r.finite && !r.skipped);
-    drop(&f);
-}
-
-static void test_refused(void **state)
-{
-    (void)state;
-    wg_error err = {WG_OK, ""};
-    fixture f = made(0, NULL);
-    minibatch m;
-    wg_trainer_result r;
-    for (int i = 0; i < 8; i++) {
-        draw(&m, 1, ROWS);
-        if (i == 0) m.source[0] = V;
-        if (i == 1) m.out[0] = -1;
-        if (i == 2) m.source_lengths[2] = 0;
-        if (i == 3) m.target_lengths[2] = MOST + 2;
-        if (i == 4) m.batch.rows = 0;
-        if (i == 5) m.batch.target_in = NULL;
-        if (i == 6) memset(m.target_lengths, 0, sizeof m.target_lengths);
-        if (i == 7) m.batch.size = 4;
-        WGT_STATUS(wg_trainer_step(f.trainer, &m.batch, 0.1, &r, &err), WG_EINVAL, &err);
-    }
-    assert_int_equal(wg_trainer_steps(f.trainer), 0);
-    /* Whatever stands in the padding. */
-    draw(&m, 1, ROWS);
-    for (int b = 0; b < ROWS; b++)
-        for (int t = m.source_lengths[b]; t < MOST; t++) m.source[t * ROWS + b] = -77;
-    step(&f, &m);
-    wg_trainer *trainer;
-    WGT_OK(wg_trainer_new(f.model, f.params, NULL, NULL, &trainer, &err), &err);
-    WGT_OK(wg_trainer_evaluate(trainer, &m.batch, &r, &err), &err);
-    WGT_STATUS(wg_trainer_step(trainer, &m.batch, 0.1, &r, &err), WG_ESTATE, &err);
-    wg_trainer_free(trainer);
-    drop(&f);
-}
-
-/* Every allocation of making a model, a step, an evaluation and a search fails once. */
-static wg_status everything(const minibatch *m, wg_error *err)
-{
-    fixture f;
-    wg_decoder *decoder = NULL;
-    wg_decode_result *result = NULL;
-    wg_decoder_options options = WG_DECODER_OPTIONS_INIT;
-    options.beam_size = 2;
-    options.max_length = 3;
-    options.want_weights = true;
-    wg_status status = make(&f, 0.1, NULL, NULL, err);
-    if (!status) status = wg_trainer_step(f.trainer, &m->batch, 0.01, NULL, err);
-    if (!status) status = wg_trainer_evaluate(f.trainer, &m->batch, NULL, err);
-    if (!status) status = wg_decoder_new(f.model, &options, &decoder, err);
-    if (!status)
-        status = wg_decoder_run(decoder, m->source, m->source_lengths, MOST, m->batch.rows, &result,
-                                err);
-    wg_decode_result_free(result);
-    wg_decoder_free(decoder);
-    drop(&f);
-    return status;
-}
-
-static void test_out_of_memory(void **state)
-{
-    (void)state;
-    minibatch m;
-    draw(&m, 1, 2);
-    for (size_t n = 1;; n += 1 + n / 12) { /* every one at first, then ever fewer of thousands */
-        wg_error err = {WG_OK, ""};
-        wgt_fail_alloc_at(n);
-        wg_status status = everything(&m, &err);
-        bool reached = wgt_alloc_count() >= n;
-        size_t live = wgt_alloc_live();
-        wgt_alloc_restore();
-        if (live != 0) fail_msg("%zu blocks are left when allocation %zu fails", live, n);
-        if (!reached) {
-            WGT_OK(status, &err);
-            break;
-        }
-        if (status != WG_ENOMEM)
-            fail_msg("allocation %zu: %s: %s", n, wg_status_name(status), err.message);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,8 +239,6 @@ int main(void)
         cmocka_unit_test(test_dropout_moves), cmocka_unit_test(test_steady_state),
         cmocka_unit_test(test_rounding),      cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_gradient),      cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
