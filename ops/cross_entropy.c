@@ -97,7 +97,7 @@ static void grad_range(void *user, int64_t begin, int64_t end, int worker)
             continue;
         }
         double max = r->k->row_max[r->dtype](x, r->classes);
-        wg__cross_entropy_gradient(r, i, dx, wg__cross_entropy_exp(r, x, max, dx));
+        wg__cross_entropy_gradient(r, i, dx, wg__cross_entropy_exp(r, x, max, dx), NULL);
     }
 }
 

@@ -36,8 +36,10 @@ double wg__cross_entropy_loss(const wg__cross_entropy *r, wg__cross_entropy_term
 /* y = e^(x - max), in place where y is x; returns the sum. Zeros and 1 where no class has a chance
  * (max = -inf). */
 double wg__cross_entropy_exp(const wg__cross_entropy *r, const char *x, double max, char *y);
-/* y = g (softmax(x) - q) of row i, from y = e^(x - max) and its sum, which are scaled once. */
-void wg__cross_entropy_gradient(const wg__cross_entropy *r, int64_t i, char *y, double sum);
+/* y = g (softmax(x) - q) of row i, from y = e^(x - max) and its sum, which are scaled once. What
+ * comes out is added to `total` unless that is NULL. */
+void wg__cross_entropy_gradient(const wg__cross_entropy *r, int64_t i, char *y, double sum,
+                                char *total);
 
 void wg__cross_entropy_put(wg_dtype dtype, char *x, int64_t i, double value);
 void wg__cross_entropy_format(const void *attr, size_t attr_size, char *buf, size_t size);

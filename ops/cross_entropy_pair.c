@@ -23,15 +23,10 @@ typedef struct pair_run {
     int64_t blocks;
 } pair_run;
 
-static void add(const wg__cross_entropy *r, const void *a, const void *b, void *y)
-{
-    const void *in[2] = {a, b};
-    wg_map c = {r->classes, r->dtype, r->dtype, y, in, NULL, r->isa};
-    r->k->map[WG__K_ADD][r->dtype](&c);
-}
-
-/* Row i: false where it does not count. */
-static bool one_row(const pair_run *p, int64_t i)
+/* Row i; its gradient is added to `total` unless that is NULL. Three passes over the row: the sum
+ * with the bias and the largest, the exponentials and their sum, the gradient and the sum of
+ * gradients. */
+static void one_row(const pair_run *p, int64_t i, char *total)
 {
     const wg__cross_entropy *r = &p->r;
     const char *x = r->x + (size_t)i * r->row_bytes;
@@ -39,25 +34,26 @@ static bool one_row(const pair_run *p, int64_t i)
     if (r->mask && !r->mask[i]) {
         memset(y, 0, r->row_bytes);
         wg__cross_entropy_put(r->dtype, r->loss, i, 0);
-        return false;
+        return;
     }
+    double max;
     if (p->b) {
-        add(r, x, p->b, y);
+        max = r->k->add_max_row[r->dtype](x, p->b, y, r->classes);
         x = y;
+    } else {
+        max = r->k->row_max[r->dtype](x, r->classes);
     }
-    double max = r->k->row_max[r->dtype](x, r->classes);
     wg__cross_entropy_terms terms = wg__cross_entropy_of(r, i, x); /* while there are logits */
     double sum = wg__cross_entropy_exp(r, x, max, y);
     double loss = wg__cross_entropy_loss(r, terms, isinf(max) ? max : max + log(sum));
     wg__cross_entropy_put(r->dtype, r->loss, i, loss);
-    wg__cross_entropy_gradient(r, i, y, sum);
-    return true;
+    wg__cross_entropy_gradient(r, i, y, sum, total);
 }
 
 static void rows_range(void *user, int64_t begin, int64_t end, int worker)
 {
     (void)worker;
-    for (int64_t i = begin; i < end; i++) one_row(user, i);
+    for (int64_t i = begin; i < end; i++) one_row(user, i, NULL);
 }
 
 /* Blocks of WG__REDUCE_ROWS rows, each with the sum of its gradients. */
@@ -70,9 +66,7 @@ static void blocks_range(void *user, int64_t begin, int64_t end, int worker)
         int64_t first = k * WG__REDUCE_ROWS, last = first + WG__REDUCE_ROWS;
         char *sum = p->sums + (size_t)k * r->row_bytes;
         memset(sum, 0, r->row_bytes);
-        for (int64_t i = first; i < last && i < r->rows; i++)
-            if (one_row(p, i))
-                r->k->row_axpy[r->dtype](1, r->dx + (size_t)i * r->row_bytes, sum, r->classes);
+        for (int64_t i = first; i < last && i < r->rows; i++) one_row(p, i, sum);
     }
 }
 

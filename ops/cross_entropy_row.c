@@ -20,6 +20,15 @@ void wg__cross_entropy_put(wg_dtype dtype, char *x, int64_t i, double value)
         ((double *)(void *)x)[i] = value;
 }
 
+/* x[i] = a + b, rounded as the dtype has it */
+static void add_one(wg_dtype dtype, char *x, int64_t i, double a, double b)
+{
+    if (dtype == WG_F32)
+        ((float *)(void *)x)[i] = (float)a + (float)b;
+    else
+        ((double *)(void *)x)[i] = a + b;
+}
+
 wg_status wg__cross_entropy_prepare(wg__cross_entropy *r, wg_kernel *c, int first, int last)
 {
     const wg_view *x = &c->in[first];
@@ -65,20 +74,15 @@ double wg__cross_entropy_exp(const wg__cross_entropy *r, const char *x, double m
     return 1;
 }
 
-static void map_scalar(const wg__cross_entropy *r, int kernel, double value, char *y)
-{
-    const void *in[1] = {y};
-    wg__scalar_attr attr = {value, 0};
-    wg_map c = {r->classes, r->dtype, r->dtype, y, in, &attr, r->isa};
-    r->k->map[kernel][r->dtype](&c);
-}
-
-void wg__cross_entropy_gradient(const wg__cross_entropy *r, int64_t i, char *y, double sum)
+void wg__cross_entropy_gradient(const wg__cross_entropy *r, int64_t i, char *y, double sum,
+                                char *total)
 {
     double g = get(r->dtype, r->g, i), s = r->smoothing, each = s / (double)r->classes;
-    double target = get(r->dtype, y, r->target[i]) / sum;
-    map_scalar(r, WG__K_SCALE, g / sum, y);
-    if (s > 0) map_scalar(r, WG__K_ADD_SCALAR, -g * each, y);
+    int64_t t = r->target[i];
+    double target = get(r->dtype, y, t) / sum;
+    double before = total ? get(r->dtype, total, t) : 0;
+    r->k->scale_add_row[r->dtype](g / sum, s > 0 ? -g * each : 0, y, total, r->classes);
     /* 1 - q first: exact where softmax is close to 1. */
-    wg__cross_entropy_put(r->dtype, y, r->target[i], g * ((target - (1 - s)) - each));
+    wg__cross_entropy_put(r->dtype, y, t, g * ((target - (1 - s)) - each));
+    if (total) add_one(r->dtype, total, t, before, get(r->dtype, y, t));
 }

@@ -102,6 +102,8 @@ typedef struct wg__kernels {
     double (*row_sum[WG_FLOAT_DTYPES])(const void *x, int64_t n);
     /* largest of x, NaN when there is one; -inf for n = 0 */
     double (*row_max[WG_FLOAT_DTYPES])(const void *x, int64_t n);
+    /* y = x + b; returns the largest of y as row_max does */
+    double (*add_max_row[WG_FLOAT_DTYPES])(const void *x, const void *b, void *y, int64_t n);
     /* sum of x x */
     double (*row_sumsq[WG_FLOAT_DTYPES])(const void *x, int64_t n);
     /* sum of e^(x - m), for no x above m */
@@ -119,6 +121,10 @@ typedef struct wg__kernels {
     /* sum of a b, and y += a x: for gradients of rows */
     double (*row_dot[WG_FLOAT_DTYPES])(const void *a, const void *b, int64_t n);
     void (*row_axpy[WG_FLOAT_DTYPES])(double a, const void *x, void *y, int64_t n);
+
+    /* y = factor y + term, then sum += y where sum is not NULL: gradients of rows and their sum */
+    void (*scale_add_row[WG_FLOAT_DTYPES])(double factor, double term, void *y, void *sum,
+                                           int64_t n);
 
     /* out[4 i ..] = the four words of Philox for counter (counter[0] + i, counter[1..3]), i < n */
     void (*philox_blocks)(const uint32_t counter[4], const uint32_t key[2], int64_t n,

@@ -84,72 +84,166 @@ static void FN(row_axpy)(double factor, const void *row_x, void *row_y, int64_t 
     }
 }
 
-static double FN(row_max)(const void *row, int64_t n)
+/* Whether x has a NaN, given the sum of 0 x, which is a NaN for infinities, too. */
+static int FN(has_nan)(VEC zero, const T *x, int64_t n)
 {
-    const T *x = row;
-    T max = (T)-INFINITY;
-    int64_t i = 0;
     int nan = 0;
-    if (n >= LANES) {
-        /* Four, since a comparison and a choice take as many cycles. */
-        VEC best[4];
-        MASK bad[4] = {{0}, {0}, {0}, {0}};
-        for (int k = 0; k < 4; k++) memcpy(&best[k], x, sizeof best[k]);
-        for (; i + 4 * LANES <= n; i += 4 * LANES)
-            for (int k = 0; k < 4; k++) {
-                VEC v;
-                memcpy(&v, x + i + k * LANES, sizeof v);
-                const MASK larger = v > best[k];
-                best[k] = (VEC)((larger & (MASK)v) | (~larger & (MASK)best[k]));
-                bad[k] |= v != v;
-            }
-        for (; i + LANES <= n; i += LANES) {
-            VEC v;
-            memcpy(&v, x + i, sizeof v);
-            const MASK larger = v > best[0];
-            best[0] = (VEC)((larger & (MASK)v) | (~larger & (MASK)best[0]));
-            bad[0] |= v != v;
-        }
-        for (int k = 0; k < 4; k++)
-            for (int j = 0; j < LANES; j++) {
-                max = best[k][j] > max ? best[k][j] : max;
-                nan |= bad[k][j] != 0;
-            }
-    }
-    for (; i < n; i++) {
-        max = x[i] > max ? x[i] : max;
-        nan |= x[i] != x[i];
-    }
-    return nan ? (double)NAN : (double)max;
+    T sum = 0;
+    for (int j = 0; j < LANES; j++) sum += zero[j];
+    if (sum == 0) return 0;
+    for (int64_t i = 0; i < n; i++) nan |= x[i] != x[i];
+    return nan;
 }
 
-/* For x <= m. y may be NULL: then only the sum is wanted. Stays in blocks of the stack buffer, so
- * that the vectorised exponentials and the sum in fixed order are two plain loops. */
-static double FN(exp_sub)(const T *x, T m, T *y, int64_t n)
+/* Largest of x, or with `add` that of x + b, which goes to y; NaN when there is one. */
+WG_INLINE double FN(largest)(const T *x, const T *b, T *y, int64_t n, int add)
 {
-    T block[WG_ROW_PIECE];
-    double sum = 0;
-    for (int64_t begin = 0; begin < n; begin += WG_ROW_PIECE) {
-        const int64_t count = n - begin < WG_ROW_PIECE ? n - begin : WG_ROW_PIECE;
-        T *out = y ? y + begin : block;
-        const T *in = x + begin;
-        MATH_LOOP for (int64_t i = 0; i < count; i++)
-        {
-            out[i] = M(exp_below)(in[i] - m);
+    /* Four, since each waits for the one before it. */
+    VEC best[4], zero[4], v, w, last = {0};
+    T max = (T)-INFINITY, rest = 0;
+    int64_t i = 0;
+    WG_UNROLL for (int k = 0; k < 4; k++)
+    {
+        best[k] = (VEC){0} - (T)INFINITY;
+        zero[k] = (VEC){0};
+    }
+#define LARGEST_OF(v, k)                  \
+    do {                                  \
+        best[k] = FN(larger)(v, best[k]); \
+        zero[k] += (v)*0;                 \
+    } while (0)
+    /* Where n is no multiple, a last vector that begins earlier; read before y is written. */
+    if (n >= LANES) {
+        memcpy(&last, x + n - LANES, sizeof last);
+        if (add) {
+            memcpy(&w, b + n - LANES, sizeof w);
+            last += w;
         }
-        sum += (double)FN(block_sum)(out, count);
+        LARGEST_OF(last, 0);
+    }
+    for (; i + 4 * LANES <= n; i += 4 * LANES) WG_UNROLL for (int k = 0; k < 4; k++)
+        {
+            memcpy(&v, x + i + k * LANES, sizeof v);
+            if (add) {
+                memcpy(&w, b + i + k * LANES, sizeof w);
+                v += w;
+                memcpy(y + i + k * LANES, &v, sizeof v);
+            }
+            LARGEST_OF(v, k);
+        }
+    for (; i + LANES <= n; i += LANES) {
+        memcpy(&v, x + i, sizeof v);
+        if (add) {
+            memcpy(&w, b + i, sizeof w);
+            v += w;
+            memcpy(y + i, &v, sizeof v);
+        }
+        LARGEST_OF(v, 1);
+    }
+#undef LARGEST_OF
+    if (n >= LANES) {
+        if (add) memcpy(y + n - LANES, &last, sizeof last);
+        i = n;
+    }
+    for (; i < n; i++) {
+        const T one = add ? x[i] + b[i] : x[i];
+        if (add) y[i] = one;
+        max = one > max ? one : max;
+        rest += one * 0;
+    }
+    best[0] = FN(larger)(FN(larger)(best[0], best[1]), FN(larger)(best[2], best[3]));
+    zero[0] = (zero[0] + zero[1]) + (zero[2] + zero[3]);
+    for (int j = 0; j < LANES; j++) max = best[0][j] > max ? best[0][j] : max;
+    return FN(has_nan)(zero[0] + rest, add ? y : x, n) ? (double)NAN : (double)max;
+}
+
+static double FN(row_max)(const void *x, int64_t n)
+{
+    return FN(largest)(x, NULL, NULL, n, 0);
+}
+
+static double FN(add_max_row)(const void *x, const void *b, void *y, int64_t n)
+{
+    return FN(largest)(x, b, y, n, 1);
+}
+
+/* The sum of e^(x - m) for x <= m, and with `store` y is what is summed. */
+WG_INLINE double FN(exp_sub)(const T *x, T m, T *y, int64_t n, int store)
+{
+    const int64_t whole = n - n % LANES;
+    VEC part, v, w, last = {0};
+    double sum = 0;
+    T total = 0;
+    /* Where n is no multiple, a last vector that begins earlier; read before y is written. */
+    if (n > LANES) memcpy(&last, x + n - LANES, sizeof last);
+    for (int64_t i = 0; i < whole;) {
+        const int64_t end = whole - i < WG_ROW_PIECE ? whole : i + WG_ROW_PIECE;
+        part = (VEC){0};
+        for (; i + 2 * LANES <= end; i += 2 * LANES) {
+            memcpy(&v, x + i, sizeof v);
+            memcpy(&w, x + i + LANES, sizeof w);
+            v = FN(exp_below)(v - m);
+            if (store) memcpy(y + i, &v, sizeof v);
+            w = FN(exp_below)(w - m);
+            if (store) memcpy(y + i + LANES, &w, sizeof w);
+            part += v + w;
+        }
+        if (i < end) {
+            memcpy(&v, x + i, sizeof v);
+            v = FN(exp_below)(v - m);
+            if (store) memcpy(y + i, &v, sizeof v);
+            part += v;
+            i = end;
+        }
+        total = 0;
+        for (int j = 0; j < LANES; j++) total += part[j];
+        sum += (double)total;
+    }
+    if (whole < n && n > LANES) {
+        last = FN(exp_below)(last - m);
+        if (store) memcpy(y + n - LANES, &last, sizeof last);
+        total = 0;
+        for (int j = 0; j < LANES; j++) total += j < LANES - (n - whole) ? 0 : last[j];
+        return sum + (double)total;
+    }
+    for (int64_t i = whole; i < n; i++) {
+        v = (VEC){0};
+        v[0] = x[i];
+        v = FN(exp_below)(v - m);
+        if (store) y[i] = v[0];
+        sum += (double)v[0];
     }
     return sum;
 }
 
 static double FN(row_sumexp)(const void *x, double m, int64_t n)
 {
-    return FN(exp_sub)(x, (T)m, NULL, n);
+    return FN(exp_sub)(x, (T)m, NULL, n, 0);
 }
 
 static double FN(exp_sub_row)(const void *x, double m, void *y, int64_t n)
 {
-    return FN(exp_sub)(x, (T)m, y, n);
+    return FN(exp_sub)(x, (T)m, y, n, 1);
+}
+
+/* y = factor y + term, and what comes out is added to sum where that is not NULL. */
+static void FN(scale_add_row)(double factor, double term, void *row, void *row_sum, int64_t n)
+{
+    const T a = (T)factor, t = (T)term;
+    T *y = row, *sum = row_sum;
+    if (!sum) {
+        WG_SIMD for (int64_t i = 0; i < n; i++)
+        {
+            y[i] = a * y[i] + t;
+        }
+        return;
+    }
+    WG_SIMD for (int64_t i = 0; i < n; i++)
+    {
+        const T v = a * y[i] + t;
+        y[i] = v;
+        sum[i] += v;
+    }
 }
 
 /* y *= factor */
@@ -169,7 +263,7 @@ static void FN(softmax_row)(const void *row, void *out, int64_t n)
         for (int64_t i = 0; i < n; i++) y[i] = 0;
         return;
     }
-    const double sum = FN(exp_sub)(row, (T)m, y, n);
+    const double sum = FN(exp_sub_row)(row, m, y, n);
     FN(row_scale)((T)(1.0 / sum), y, n);
 }
 
@@ -196,7 +290,7 @@ static void FN(log_softmax_row)(const void *row, void *out, int64_t n)
     const T *x = row;
     T *y = out;
     const T m = (T)FN(row_max)(row, n);
-    const T l = (T)log(FN(exp_sub)(x, m, NULL, n));
+    const T l = (T)log(FN(row_sumexp)(x, (double)m, n));
     WG_SIMD for (int64_t i = 0; i < n; i++)
     {
         y[i] = (x[i] - m) - l;

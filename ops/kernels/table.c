@@ -6,7 +6,7 @@
 #include "vector.h"
 
 #define WG_ROW_BLOCK 4096 /* elements summed in T before going on in f64 */
-#define WG_ROW_PIECE 256  /* elements of the stack buffer: stays in L1 */
+#define WG_ROW_PIECE 256  /* the same of exponentials, most of which may be close to 1 */
 
 typedef float vec_f32 __attribute__((vector_size(WG_VECTOR)));
 typedef double vec_f64 __attribute__((vector_size(WG_VECTOR)));
@@ -17,6 +17,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(WG_VECTOR)));
 #pragma clang diagnostic ignored "-Wpass-failed"
 #endif
 
+#include "exp_row.h"
 #include "map_integer.h"
 #include "philox.h"
 
@@ -122,6 +123,7 @@ const wg__kernels TABLE = {
     },
     ROW(row_sum),
     ROW(row_max),
+    ROW(add_max_row),
     ROW(row_sumsq),
     ROW(row_sumexp),
     ROW(exp_sub_row),
@@ -130,6 +132,7 @@ const wg__kernels TABLE = {
     ROW(log_softmax_row),
     ROW(row_dot),
     ROW(row_axpy),
+    ROW(scale_add_row),
     .philox_blocks = philox_blocks,
     ROW(uniform),
     ROW(random_mask),

@@ -43,43 +43,47 @@ static inline float wg__least_f32(float limit, float x)
     return limit > x ? limit : x;
 }
 
-/* x = n ln 2 + r, |r| <= ln(2)/2. Returns r; the low bits of *t are those of the integer n + bias,
- * and nothing else of t survives a shift to the place of the exponent, where a bias of 127 + k
- * makes them the number 2^(n + k). For |x| < 2^20. */
-static inline float wg__exp_reduce_f32(float x, float bias, uint32_t *t)
-{
-    const float magic = 0x1.8p23f + bias; /* adding it rounds to the nearest integer */
-    const float shifted = x * 0x1.715476p0f + magic;
-    const float n = shifted - magic;
-    *t = wg__bits(shifted);
-    return (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
-}
-
-/* scale e^r for |r| <= ln(2)/2 and a power of two that is constant: it is one with the
+/* Parts of the exponential, for F a number or a vector of them.
+ *
+ * reduce: x = n ln 2 + r, |r| <= ln(2)/2. Returns r; the low bits of *t, as an integer, are those
+ * of n + bias, and nothing else of t survives a shift to the place of the exponent, where a bias of
+ * 127 + k makes them the number 2^(n + k). For |x| < 2^20. Adding a number of 2^23 and more rounds
+ * to the nearest integer.
+ *
+ * core: scale e^r for |r| <= ln(2)/2 and a power of two that is constant: it is one with the
  * coefficients. The polynomial is 1 + r and the minimax approximation of the rest, its coefficients
  * rounded one after the other; relative error 3.2e-9. The last two steps are those of Horner's
  * scheme where they round once each; without fused multiply-adds that would cost an eighth of an
  * ulp. */
-static inline float wg__exp_core_f32(float r, float scale)
-{
-    float p = 0x1.6a5228p-10f * scale;
-    p = p * r + 0x1.12396cp-7f * scale;
-    p = p * r + 0x1.5558aap-5f * scale;
-    p = p * r + 0x1.555492p-3f * scale;
-    p = p * r + 0x1.fffffcp-2f * scale;
 #ifdef __FMA__
-    p = p * r + scale;
-    return p * r + scale;
+#define WG_EXP_END(p, r, scale) ((p) * (r) + (scale)) * (r) + (scale)
 #else
-    return (p * (r * r) + r * scale) + scale;
+#define WG_EXP_END(p, r, scale) ((p) * ((r) * (r)) + (r) * (scale)) + (scale)
 #endif
-}
+#define WG_EXP_PARTS(F, suffix)                                       \
+    static inline F wg__exp_reduce_##suffix(F x, float bias, F *t)    \
+    {                                                                 \
+        const float magic = 0x1.8p23f + bias;                         \
+        const F shifted = x * 0x1.715476p0f + magic;                  \
+        const F n = shifted - magic;                                  \
+        *t = shifted;                                                 \
+        return (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;          \
+    }                                                                 \
+    static inline F wg__exp_core_##suffix(F r, float scale)           \
+    {                                                                 \
+        F p = r * (0x1.6a5228p-10f * scale) + 0x1.12396cp-7f * scale; \
+        p = p * r + 0x1.5558aap-5f * scale;                           \
+        p = p * r + 0x1.555492p-3f * scale;                           \
+        p = p * r + 0x1.fffffcp-2f * scale;                           \
+        return WG_EXP_END(p, r, scale);                               \
+    }
+WG_EXP_PARTS(float, f32)
 
 /* p 2^n for n of wg__exp_reduce_f32 without bias, in two halves so that denormal results come out
  * right */
-static inline float wg__scale_f32(float p, uint32_t t)
+static inline float wg__scale_f32(float p, float shifted)
 {
-    const uint32_t half = t >> 1, one = 127u << 23;
+    const uint32_t t = wg__bits(shifted), half = t >> 1, one = 127u << 23;
     return p * wg__float((half << 23) + one) * wg__float(((t - half) << 23) + one);
 }
 
@@ -88,7 +92,7 @@ static inline float wg__scale_f32(float p, uint32_t t)
  * the factor enters before the result can become denormal and lose bits. */
 static inline float wg__exp_times_f32(float x, float low, float factor)
 {
-    uint32_t t;
+    float t;
     const float r =
         wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), 0.0f, &t) + low;
     return wg__scale_f32(wg__exp_core_f32(r, 1.0f) * factor, t);
@@ -97,18 +101,9 @@ static inline float wg__exp_times_f32(float x, float low, float factor)
 /* e^x; 0.99 ulp, results below 2^-126 included */
 static inline float wg__exp_f32(float x)
 {
-    uint32_t t;
+    float t;
     const float r = wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), 0.0f, &t);
     return wg__scale_f32(wg__exp_core_f32(r, 1.0f), t);
-}
-
-/* e^x for x <= 0 (or NaN), as softmax has it: the bits of wg__exp_f32 for half the instructions.
- * 2^n is 2^(n + 64) 2^-64, so that denormal results come out right. */
-static inline float wg__exp_below_f32(float x)
-{
-    uint32_t t;
-    const float r = wg__exp_reduce_f32(wg__least_f32(-120.0f, x), 127.0f + 64.0f, &t);
-    return wg__exp_core_f32(r, 0x1p-64f) * wg__float(t << 23);
 }
 
 /* ln(1 + f) + k ln 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]: fdlibm's e_logf.c (Sun, 1993). */
@@ -143,10 +138,10 @@ static inline float wg__log_f32(float x)
  * 2.2 */
 static inline float wg__sigmoid_f32(float x)
 {
-    uint32_t t;
+    float t;
     const float r =
         wg__exp_reduce_f32(wg__least_f32(-60.0f, wg__most_f32(105.0f, -x)), 127.0f - 32.0f, &t);
-    return 0x1p-32f / (wg__float(t << 23) * wg__exp_core_f32(r, 1.0f) + 0x1p-32f);
+    return 0x1p-32f / (wg__float(wg__bits(t) << 23) * wg__exp_core_f32(r, 1.0f) + 0x1p-32f);
 }
 
 /* tanh x: Cephes' polynomial below 0.625, 1 - 2 / (e^2|x| + 1) elsewhere; 1.4 ulp. Where the
@@ -269,11 +264,6 @@ static inline float wg__gelu_tanh_f32(float x)
 }
 
 static inline double wg__exp_f64(double x)
-{
-    return exp(x);
-}
-
-static inline double wg__exp_below_f64(double x)
 {
     return exp(x);
 }

@@ -4,6 +4,9 @@
 #define WG_OPS_KERNELS_VECTOR_H
 
 #include <stdint.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define WG_VECTOR 64
@@ -29,6 +32,23 @@ typedef float wg__vec_aligned __attribute__((vector_size(WG_VECTOR), may_alias))
 #define WG_UNROLL _Pragma("GCC unroll 16")
 #endif
 #define WG_INLINE static inline __attribute__((always_inline))
+
+/* The larger of two lanes; that of b where one is a NaN. One instruction: compilers make a
+ * comparison and a choice of what C can say. */
+WG_INLINE wg__vec wg__vec_max(wg__vec a, wg__vec b)
+{
+#if defined(__AVX512F__)
+    return (wg__vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX__)
+    return (wg__vec)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (wg__vec)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    typedef int32_t mask __attribute__((vector_size(WG_VECTOR)));
+    const mask larger = a > b;
+    return (wg__vec)((larger & (mask)a) | (~larger & (mask)b));
+#endif
+}
 
 /* prefix_avx2 ... */
 #define WG_CONCAT2(a, b) a##b

@@ -15,6 +15,8 @@ enum { LONGEST = 10007 };
 static double wide[LONGEST];              /* the row */
 static float x32[LONGEST], y32[LONGEST];  /* row and result in f32 */
 static double x64[LONGEST], y64[LONGEST]; /* in f64 */
+static float b32[LONGEST], t32[LONGEST];  /* a second operand, and a second result */
+static double b64[LONGEST], t64[LONGEST];
 static uint8_t mask[LONGEST];
 
 static const int64_t lengths[] = {0,  1,  2,  3,   7,   8,   9,   15,  16,   17,   31,   33,
@@ -184,6 +186,79 @@ static void special(void **state)
     everywhere(check_special);
 }
 
+static void copy_x(const setting *s, void *to)
+{
+    memcpy(to, s->x, (size_t)s->n * (s->dtype == WG_F32 ? sizeof(float) : sizeof(double)));
+}
+
+/* x + b and its largest, into another row and in place. */
+static void check_add_max(const setting *s)
+{
+    void *b = s->dtype == WG_F32 ? (void *)b32 : (void *)b64;
+    void *t = s->dtype == WG_F32 ? (void *)t32 : (void *)t64;
+    double most = -INFINITY;
+    for (int64_t i = 0; i < s->n; i++) {
+        b32[i] = x32[s->n - 1 - i] * 0.5F, b64[i] = (double)b32[i];
+        const double sum = wide[i] + b64[i];
+        most = fmax(most, s->dtype == WG_F32 ? (double)(float)sum : sum);
+    }
+    assert_true(s->k->add_max_row[s->dtype](s->x, b, s->y, s->n) == most);
+    copy_x(s, t);
+    assert_true(s->k->add_max_row[s->dtype](t, b, t, s->n) == most);
+    for (int64_t i = 0; i < s->n; i++) {
+        near(s, "add", get(s, s->y, i), wide[i] + b64[i], 10);
+        assert_true(get(s, t, i) == get(s, s->y, i));
+    }
+    for (int64_t at = 0; at < s->n; at += 1 + s->n / 7) {
+        const float keep = b32[at];
+        b32[at] = -INFINITY, b64[at] = -INFINITY; /* no NaN, and no longer the largest */
+        assert_true(!isnan(s->k->add_max_row[s->dtype](s->x, b, s->y, s->n)));
+        b32[at] = INFINITY, b64[at] = INFINITY;
+        assert_true(s->k->add_max_row[s->dtype](s->x, b, s->y, s->n) == INFINITY);
+        b32[at] = NAN, b64[at] = NAN;
+        assert_true(isnan(s->k->add_max_row[s->dtype](s->x, b, s->y, s->n)));
+        assert_true(isnan(s->k->row_max[s->dtype](b, s->n)));
+        b32[at] = keep, b64[at] = (double)keep;
+    }
+}
+
+/* The exponentials in place are those into another row, and with the sum of a row of them. */
+static void check_in_place(const setting *s)
+{
+    void *t = s->dtype == WG_F32 ? (void *)t32 : (void *)t64;
+    double sum = s->k->exp_sub_row[s->dtype](s->x, 4, s->y, s->n);
+    copy_x(s, t);
+    assert_true(s->k->exp_sub_row[s->dtype](t, 4, t, s->n) == sum);
+    assert_true(s->k->row_sumexp[s->dtype](s->x, 4, s->n) == sum);
+    for (int64_t i = 0; i < s->n; i++) assert_true(get(s, t, i) == get(s, s->y, i));
+}
+
+static void check_scale_add(const setting *s)
+{
+    void *t = s->dtype == WG_F32 ? (void *)t32 : (void *)t64;
+    copy_x(s, s->y);
+    s->k->scale_add_row[s->dtype](-0.75, 0.25, s->y, NULL, s->n);
+    for (int64_t i = 0; i < s->n; i++) {
+        near(s, "scale", get(s, s->y, i), 0.25 - 0.75 * wide[i], 4);
+        t32[i] = 3, t64[i] = 3;
+    }
+    copy_x(s, s->y);
+    s->k->scale_add_row[s->dtype](-0.75, 0.25, s->y, t, s->n);
+    for (int64_t i = 0; i < s->n; i++) {
+        near(s, "scale", get(s, s->y, i), 0.25 - 0.75 * wide[i], 4);
+        near(s, "sum", get(s, t, i), 3 + get(s, s->y, i), 10);
+    }
+}
+
+static void rows_of_cross_entropy(void **state)
+{
+    (void)state;
+    draw(-6, 4);
+    everywhere(check_add_max);
+    everywhere(check_in_place);
+    everywhere(check_scale_add);
+}
+
 /* The order of a sum depends on n alone: the same row at another alignment gives the same bits. */
 static void alignment_does_not_matter(void **state)
 {
@@ -207,6 +282,7 @@ int main(void)
         cmocka_unit_test(exponentials),
         cmocka_unit_test(masked),
         cmocka_unit_test(special),
+        cmocka_unit_test(rows_of_cross_entropy),
         cmocka_unit_test(alignment_does_not_matter),
     };
     return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
