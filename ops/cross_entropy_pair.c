@@ -78,9 +78,8 @@ static void total_range(void *user, int64_t begin, int64_t end, int worker)
     char *total = p->total + (size_t)begin * r->esize;
     (void)worker;
     memset(total, 0, (size_t)(end - begin) * r->esize);
-    for (int64_t k = 0; k < p->blocks; k++)
-        r->k->row_axpy[r->dtype](1, p->sums + (size_t)k * r->row_bytes + (size_t)begin * r->esize,
-                                 total, end - begin);
+    r->k->add_rows[r->dtype](p->sums + (size_t)begin * r->esize, r->classes, p->blocks, total,
+                             end - begin);
 }
 
 static int64_t blocks_of(int64_t rows)

@@ -13,8 +13,10 @@
 
 #include "kernels/kernels.h"
 
-/* Columns handled at a time. */
+/* Columns handled at a time, and of sums: long pieces of rows, which memory is read in as fast as
+ * it comes, and a sum that stays in the first-level cache. */
 #define COLUMNS 512
+#define SUM_COLUMNS 2048
 
 typedef struct groups {
     int n;
@@ -30,7 +32,8 @@ typedef struct reduce_run {
     const wg__kernels *k;
     groups kept, reduced; /* without the last group */
     int64_t last;         /* length of the last group */
-    int64_t pieces;       /* column blocks of the last group, when it is kept */
+    int64_t pieces;       /* column blocks of the last group, when it is kept, */
+    int64_t columns;      /* and columns of one */
     const char *x;
     char *y;
 } reduce_run;
@@ -140,18 +143,32 @@ static void map2(const reduce_run *r, int kernel, const void *a, const void *b, 
     r->k->map[kernel][r->dtype](&c);
 }
 
+/* y += rows [begin, end) of the reduced groups */
+static void add_rows(const reduce_run *r, const char *x, int64_t begin, int64_t end, void *y,
+                     int64_t n)
+{
+    if (r->reduced.n == 1) {
+        int64_t stride = r->reduced.stride[0];
+        r->k->add_rows[r->dtype](x + begin * stride * (int64_t)r->esize, stride, end - begin, y, n);
+        return;
+    }
+    for (int64_t j = begin; j < end; j++)
+        r->k->add_rows[r->dtype](x + offset_at(&r->reduced, j) * (int64_t)r->esize, 0, 1, y, n);
+}
+
 static void sum_columns(const reduce_run *r, const char *x, char *y, int64_t n)
 {
-    double block[COLUMNS];
+    double block[SUM_COLUMNS];
+    int64_t rows = r->reduced.count;
     memset(y, 0, (size_t)n * r->esize);
-    for (int64_t j0 = 0; j0 < r->reduced.count; j0 += WG__REDUCE_ROWS) {
-        int64_t j1 =
-            j0 + WG__REDUCE_ROWS < r->reduced.count ? j0 + WG__REDUCE_ROWS : r->reduced.count;
-        void *to = r->reduced.count <= WG__REDUCE_ROWS ? (void *)y : (void *)block;
-        if (to != y) memset(block, 0, (size_t)n * r->esize);
-        for (int64_t j = j0; j < j1; j++)
-            r->k->row_axpy[r->dtype](1.0, x + offset_at(&r->reduced, j) * (int64_t)r->esize, to, n);
-        if (to != y) r->k->row_axpy[r->dtype](1.0, block, y, n);
+    if (rows <= WG__REDUCE_ROWS) {
+        add_rows(r, x, 0, rows, y, n);
+        return;
+    }
+    for (int64_t j0 = 0; j0 < rows; j0 += WG__REDUCE_ROWS) {
+        memset(block, 0, (size_t)n * r->esize);
+        add_rows(r, x, j0, j0 + WG__REDUCE_ROWS < rows ? j0 + WG__REDUCE_ROWS : rows, block, n);
+        r->k->add_rows[r->dtype](block, 0, 1, y, n);
     }
 }
 
@@ -187,8 +204,8 @@ static void columns_range(void *user, int64_t begin, int64_t end, int worker)
     const reduce_run *r = user;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
-        int64_t outer = i / r->pieces, column = i % r->pieces * COLUMNS;
-        int64_t n = r->last - column < COLUMNS ? r->last - column : COLUMNS;
+        int64_t outer = i / r->pieces, column = i % r->pieces * r->columns;
+        int64_t n = r->last - column < r->columns ? r->last - column : r->columns;
         const char *x = r->x + (offset_at(&r->kept, outer) + column) * (int64_t)r->esize;
         char *y = r->y + (outer * r->last + column) * (int64_t)r->esize;
         if (r->what == WG__SUM)
@@ -198,6 +215,15 @@ static void columns_range(void *user, int64_t begin, int64_t end, int worker)
         else
             logsumexp_columns(r, x, y, n);
     }
+}
+
+/* As long as may be, and of about the same length for every thread. */
+static int64_t columns_of_sum(const reduce_run *r, int threads)
+{
+    int64_t share = r->kept.count >= threads ? r->last : (r->last + threads - 1) / threads;
+    int64_t pieces = (share + SUM_COLUMNS - 1) / SUM_COLUMNS;
+    int64_t columns = ((share + pieces - 1) / pieces + 15) / 16 * 16;
+    return columns > COLUMNS ? columns : COLUMNS;
 }
 
 wg_status wg__reduce(wg_kernel *c, wg__reduction what, uint32_t axes)
@@ -224,8 +250,9 @@ wg_status wg__reduce(wg_kernel *c, wg__reduction what, uint32_t axes)
     if (rows) {
         wg_parallel_for(c->threads, r.kept.count, 1 + 16384 / each, rows_range, &r);
     } else {
-        r.pieces = (r.last + COLUMNS - 1) / COLUMNS;
-        int64_t work = each * (r.last < COLUMNS ? r.last : COLUMNS);
+        r.columns = what == WG__SUM ? columns_of_sum(&r, c->threads) : COLUMNS;
+        r.pieces = (r.last + r.columns - 1) / r.columns;
+        int64_t work = each * (r.last < r.columns ? r.last : r.columns);
         wg_parallel_for(c->threads, r.kept.count * r.pieces, 1 + 16384 / work, columns_range, &r);
     }
     return WG_OK;

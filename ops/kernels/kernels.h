@@ -122,6 +122,9 @@ typedef struct wg__kernels {
     double (*row_dot[WG_FLOAT_DTYPES])(const void *a, const void *b, int64_t n);
     void (*row_axpy[WG_FLOAT_DTYPES])(double a, const void *x, void *y, int64_t n);
 
+    /* y += x_j for each row x_j of n elements, one after the other, `stride` elements apart */
+    void (*add_rows[WG_FLOAT_DTYPES])(const void *x, int64_t stride, int64_t rows, void *y,
+                                      int64_t n);
     /* y = factor y + term, then sum += y where sum is not NULL: gradients of rows and their sum */
     void (*scale_add_row[WG_FLOAT_DTYPES])(double factor, double term, void *y, void *sum,
                                            int64_t n);

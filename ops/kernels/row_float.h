@@ -84,6 +84,30 @@ static void FN(row_axpy)(double factor, const void *row_x, void *row_y, int64_t 
     }
 }
 
+/* Eight rows at a time: y is read and written once for all of them, and memory is read as fast as
+ * it comes, as long as rows are long enough to be fetched ahead. */
+static void FN(add_rows)(const void *rows_x, int64_t stride, int64_t rows, void *row_y, int64_t n)
+{
+    const T *x = rows_x;
+    T *y = row_y;
+    int64_t j = 0;
+    for (; j + 8 <= rows; j += 8, x += 8 * stride) {
+        const T *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride, *x4 = x3 + stride;
+        const T *x5 = x4 + stride, *x6 = x5 + stride, *x7 = x6 + stride;
+        WG_SIMD for (int64_t i = 0; i < n; i++)
+        {
+            const T four = (((y[i] + x[i]) + x1[i]) + x2[i]) + x3[i];
+            y[i] = (((four + x4[i]) + x5[i]) + x6[i]) + x7[i];
+        }
+    }
+    for (; j < rows; j++, x += stride) {
+        WG_SIMD for (int64_t i = 0; i < n; i++)
+        {
+            y[i] += x[i];
+        }
+    }
+}
+
 /* Whether x has a NaN, given the sum of 0 x, which is a NaN for infinities, too. */
 static int FN(has_nan)(VEC zero, const T *x, int64_t n)
 {

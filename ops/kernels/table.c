@@ -132,6 +132,7 @@ const wg__kernels TABLE = {
     ROW(log_softmax_row),
     ROW(row_dot),
     ROW(row_axpy),
+    ROW(add_rows),
     ROW(scale_add_row),
     .philox_blocks = philox_blocks,
     ROW(uniform),

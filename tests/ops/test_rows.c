@@ -250,6 +250,27 @@ static void check_scale_add(const setting *s)
     }
 }
 
+/* Rows side by side, that overlap here: the bits of adding one after the other. */
+static void check_add_rows(const setting *s)
+{
+    for (int64_t rows = 0; rows <= 20 && s->n + 20 * 3 <= LONGEST; rows += rows < 9 ? 1 : 11) {
+        for (int64_t i = 0; i < s->n; i++) {
+            t32[i] = y32[i] = 5 - x32[i], t64[i] = y64[i] = 5 - x64[i];
+            for (int64_t j = 0; j < rows; j++) t32[i] += x32[3 * j + i], t64[i] += x64[3 * j + i];
+        }
+        s->k->add_rows[s->dtype](s->x, 3, rows, s->y, s->n);
+        for (int64_t i = 0; i < s->n; i++)
+            assert_true(get(s, s->y, i) == (s->dtype == WG_F32 ? (double)t32[i] : t64[i]));
+    }
+}
+
+static void sums_of_rows(void **state)
+{
+    (void)state;
+    draw(-3, 5);
+    everywhere(check_add_rows);
+}
+
 static void rows_of_cross_entropy(void **state)
 {
     (void)state;
@@ -282,6 +303,7 @@ int main(void)
         cmocka_unit_test(exponentials),
         cmocka_unit_test(masked),
         cmocka_unit_test(special),
+        cmocka_unit_test(sums_of_rows),
         cmocka_unit_test(rows_of_cross_entropy),
         cmocka_unit_test(alignment_does_not_matter),
     };
