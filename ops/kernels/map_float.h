@@ -70,7 +70,6 @@ UNARY(one_minus, (T)1 - x)
 UNARY(sign, x > 0 ? (T)1 : (x < 0 ? (T)-1 : x))
 UNARY_MATH(exp)
 UNARY_MATH(log)
-UNARY_MATH(sigmoid)
 UNARY_MATH(tanh)
 UNARY_MATH(softplus)
 UNARY_MATH(gelu)
@@ -115,8 +114,11 @@ static void FN(lerp)(const wg_map *c)
             py[i] = M(f)(pa[i] + pb[i]);          \
         }                                         \
     }
-SUM_LOOP(sigmoid_add, sigmoid)
 SUM_LOOP(tanh_add, tanh)
+#ifdef WG_LIBM_MAPS /* those of f32 are in lanes.h */
+UNARY_MATH(sigmoid)
+SUM_LOOP(sigmoid_add, sigmoid)
+#endif
 
 #undef SUM_LOOP
 #undef UNARY_LOOP

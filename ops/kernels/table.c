@@ -17,7 +17,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(WG_VECTOR)));
 #pragma clang diagnostic ignored "-Wpass-failed"
 #endif
 
-#include "exp_row.h"
+#include "lanes.h"
 #include "map_integer.h"
 #include "philox.h"
 
@@ -48,6 +48,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(WG_VECTOR)));
 #define MASK mask_f64
 #define LANES ((int64_t)(WG_VECTOR / sizeof(T)))
 #define MATH_LOOP
+#define WG_LIBM_MAPS
 #include "map_float.h"
 #include "row_float.h"
 

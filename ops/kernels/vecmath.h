@@ -43,39 +43,39 @@ static inline float wg__least_f32(float limit, float x)
     return limit > x ? limit : x;
 }
 
-/* Parts of the exponential, for F a number or a vector of them.
+/* Parts of the exponential, for F a number or a vector of them; sign is 1, or -1 for e^-x.
  *
- * reduce: x = n ln 2 + r, |r| <= ln(2)/2. Returns r; the low bits of *t, as an integer, are those
- * of n + bias, and nothing else of t survives a shift to the place of the exponent, where a bias of
- * 127 + k makes them the number 2^(n + k). For |x| < 2^20. Adding a number of 2^23 and more rounds
- * to the nearest integer.
+ * reduce: sign x = n ln 2 + sign r, |r| <= ln(2)/2. Returns r; the low bits of *t, as an integer,
+ * are those of n + bias, and nothing else of t survives a shift to the place of the exponent, where
+ * a bias of 127 + k makes them the number 2^(n + k). For |x| < 2^20. Adding a number of 2^23 and
+ * more rounds to the nearest integer.
  *
- * core: scale e^r for |r| <= ln(2)/2 and a power of two that is constant: it is one with the
+ * core: scale e^(sign r) for |r| <= ln(2)/2 and a power of two that is constant: it is one with the
  * coefficients. The polynomial is 1 + r and the minimax approximation of the rest, its coefficients
  * rounded one after the other; relative error 3.2e-9. The last two steps are those of Horner's
  * scheme where they round once each; without fused multiply-adds that would cost an eighth of an
  * ulp. */
 #ifdef __FMA__
-#define WG_EXP_END(p, r, scale) ((p) * (r) + (scale)) * (r) + (scale)
+#define WG_EXP_END(p, r, sign, scale) ((p) * (r) + (sign) * (scale)) * (r) + (scale)
 #else
-#define WG_EXP_END(p, r, scale) ((p) * ((r) * (r)) + (r) * (scale)) + (scale)
+#define WG_EXP_END(p, r, sign, scale) ((p) * ((r) * (r)) + (r) * ((sign) * (scale))) + (scale)
 #endif
-#define WG_EXP_PARTS(F, suffix)                                       \
-    static inline F wg__exp_reduce_##suffix(F x, float bias, F *t)    \
-    {                                                                 \
-        const float magic = 0x1.8p23f + bias;                         \
-        const F shifted = x * 0x1.715476p0f + magic;                  \
-        const F n = shifted - magic;                                  \
-        *t = shifted;                                                 \
-        return (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;          \
-    }                                                                 \
-    static inline F wg__exp_core_##suffix(F r, float scale)           \
-    {                                                                 \
-        F p = r * (0x1.6a5228p-10f * scale) + 0x1.12396cp-7f * scale; \
-        p = p * r + 0x1.5558aap-5f * scale;                           \
-        p = p * r + 0x1.555492p-3f * scale;                           \
-        p = p * r + 0x1.fffffcp-2f * scale;                           \
-        return WG_EXP_END(p, r, scale);                               \
+#define WG_EXP_PARTS(F, suffix)                                                \
+    static inline F wg__exp_reduce_##suffix(F x, float sign, float bias, F *t) \
+    {                                                                          \
+        const float magic = 0x1.8p23f + bias;                                  \
+        const F shifted = x * (sign * 0x1.715476p0f) + magic;                  \
+        const F n = shifted - magic;                                           \
+        *t = shifted;                                                          \
+        return (x - n * (sign * 0x1.62e4p-1f)) - n * (sign * 0x1.7f7d1cp-20f); \
+    }                                                                          \
+    static inline F wg__exp_core_##suffix(F r, float sign, float scale)        \
+    {                                                                          \
+        F p = r * (0x1.6a5228p-10f * scale) + 0x1.12396cp-7f * (sign * scale); \
+        p = p * r + 0x1.5558aap-5f * scale;                                    \
+        p = p * r + 0x1.555492p-3f * (sign * scale);                           \
+        p = p * r + 0x1.fffffcp-2f * scale;                                    \
+        return WG_EXP_END(p, r, sign, scale);                                  \
     }
 WG_EXP_PARTS(float, f32)
 
@@ -94,16 +94,17 @@ static inline float wg__exp_times_f32(float x, float low, float factor)
 {
     float t;
     const float r =
-        wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), 0.0f, &t) + low;
-    return wg__scale_f32(wg__exp_core_f32(r, 1.0f) * factor, t);
+        wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), 1.0f, 0.0f, &t) + low;
+    return wg__scale_f32(wg__exp_core_f32(r, 1.0f, 1.0f) * factor, t);
 }
 
 /* e^x; 0.99 ulp, results below 2^-126 included */
 static inline float wg__exp_f32(float x)
 {
     float t;
-    const float r = wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), 0.0f, &t);
-    return wg__scale_f32(wg__exp_core_f32(r, 1.0f), t);
+    const float r =
+        wg__exp_reduce_f32(wg__least_f32(-120.0f, wg__most_f32(90.0f, x)), 1.0f, 0.0f, &t);
+    return wg__scale_f32(wg__exp_core_f32(r, 1.0f, 1.0f), t);
 }
 
 /* ln(1 + f) + k ln 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]: fdlibm's e_logf.c (Sun, 1993). */
@@ -131,17 +132,6 @@ static inline float wg__log_f32(float x)
     y = x == INFINITY ? INFINITY : y;
     y = x == 0.0f ? -INFINITY : y;
     return x >= 0.0f ? y : NAN;
-}
-
-/* 1 / (1 + e^-x) = c / (c + c 2^n e^r) with e^-x = 2^n e^r and c = 2^-32: nothing overflows where
- * the result is denormal, and the negative tail keeps its relative precision. 2.5 ulp; above -16:
- * 2.2 */
-static inline float wg__sigmoid_f32(float x)
-{
-    float t;
-    const float r =
-        wg__exp_reduce_f32(wg__least_f32(-60.0f, wg__most_f32(105.0f, -x)), 127.0f - 32.0f, &t);
-    return 0x1p-32f / (wg__float(wg__bits(t) << 23) * wg__exp_core_f32(r, 1.0f) + 0x1p-32f);
 }
 
 /* tanh x: Cephes' polynomial below 0.625, 1 - 2 / (e^2|x| + 1) elsewhere; 1.4 ulp. Where the

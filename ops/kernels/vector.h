@@ -33,21 +33,28 @@ typedef float wg__vec_aligned __attribute__((vector_size(WG_VECTOR), may_alias))
 #endif
 #define WG_INLINE static inline __attribute__((always_inline))
 
-/* The larger of two lanes; that of b where one is a NaN. One instruction: compilers make a
- * comparison and a choice of what C can say. */
+/* The larger of two lanes, the smaller; that of b where one is a NaN. One instruction: compilers
+ * make a comparison and a choice of what C can say. */
+#if defined(__AVX512F__)
+#define WG_VEC_OF_TWO(op, compare, a, b) (wg__vec) _mm512_##op##_ps((__m512)(a), (__m512)(b))
+#elif defined(__AVX__)
+#define WG_VEC_OF_TWO(op, compare, a, b) (wg__vec) _mm256_##op##_ps((__m256)(a), (__m256)(b))
+#elif defined(__SSE2__)
+#define WG_VEC_OF_TWO(op, compare, a, b) (wg__vec) _mm_##op##_ps((__m128)(a), (__m128)(b))
+#else
+typedef int32_t wg__vec_mask __attribute__((vector_size(WG_VECTOR)));
+#define WG_VEC_OF_TWO(op, compare, a, b) \
+    (wg__vec)((((a)compare(b)) & (wg__vec_mask)(a)) | (~((a)compare(b)) & (wg__vec_mask)(b)))
+#endif
+
 WG_INLINE wg__vec wg__vec_max(wg__vec a, wg__vec b)
 {
-#if defined(__AVX512F__)
-    return (wg__vec)_mm512_max_ps((__m512)a, (__m512)b);
-#elif defined(__AVX__)
-    return (wg__vec)_mm256_max_ps((__m256)a, (__m256)b);
-#elif defined(__SSE2__)
-    return (wg__vec)_mm_max_ps((__m128)a, (__m128)b);
-#else
-    typedef int32_t mask __attribute__((vector_size(WG_VECTOR)));
-    const mask larger = a > b;
-    return (wg__vec)((larger & (mask)a) | (~larger & (mask)b));
-#endif
+    return WG_VEC_OF_TWO(max, >, a, b);
+}
+
+WG_INLINE wg__vec wg__vec_min(wg__vec a, wg__vec b)
+{
+    return WG_VEC_OF_TWO(min, <, a, b);
 }
 
 /* prefix_avx2 ... */
