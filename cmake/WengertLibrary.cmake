@@ -72,8 +72,8 @@ if(kernels)
     check_c_compiler_flag(-falign-loops=64 WENGERT_HAVE_ALIGN_LOOPS)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/ops/kernels/table.c PROPERTIES
         COMPILE_OPTIONS -ffp-contract=fast)
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/ops/kernels/panel.c
-        ${PROJECT_SOURCE_DIR}/ops/kernels/small.c PROPERTIES
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/ops/kernels/block.c
+        ${PROJECT_SOURCE_DIR}/ops/kernels/panel.c ${PROJECT_SOURCE_DIR}/ops/kernels/small.c PROPERTIES
         COMPILE_OPTIONS "-ffp-contract=fast;$<$<BOOL:${WENGERT_HAVE_ALIGN_LOOPS}>:-falign-loops=64>")
     # Fuzzers look for what files do to parsers; checks in the unrolled loops of kernels would keep clang
     # busy for minutes a file.

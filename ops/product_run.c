@@ -8,6 +8,7 @@
 #include <wengert/parallel.h>
 
 #include "axes.h"
+#include "blocked.h"
 #include "gemm.h"
 #include "kernels/small.h"
 #include "ndcopy.h"
@@ -50,6 +51,7 @@ typedef struct product_run {
     size_t esize;
     size_t workspace_each;
     int inner_threads;
+    void *room;        /* of one product that is ours (blocked.h), or NULL */
     wg_status *status; /* by worker; NULL when sequential */
 } product_run;
 
@@ -153,6 +155,20 @@ static wg_status product_one(const product_run *r, const matrix *a, const matrix
         small_product(r, a, b, dots, out);
         return WG_OK;
     }
+    if (r->room) {
+        wg__blocked p = {.m = m,
+                         .n = n,
+                         .k = k,
+                         .a = (const float *)(const void *)a->data,
+                         .a_row = a->rs,
+                         .a_column = a->cs,
+                         .b = (const float *)(const void *)b->data,
+                         .b_row = b->rs,
+                         .b_column = b->cs,
+                         .c = (float *)(void *)out};
+        wg__blocked_run(r->c->isa, &p, r->inner_threads, r->room);
+        return WG_OK;
+    }
     bool a_fits = blas_layout(a, &ta, &lda), b_fits = blas_layout(b, &tb, &ldb);
     if ((a_fits && b_fits) || k == 0) /* of no terms: zeros, and no operand is read */
         return wg__gemm(r->c->isa, dtype, ta, tb, m, n, k, a->data, lda, b->data, ldb, out, n,
@@ -239,6 +255,12 @@ wg_status wg__matmul_kernel(wg_kernel *c)
         batch_steps(vb, p->batch_rank, r.b_step);
     }
     p->m = r.a.rows;
+    /* Of a batch the threads may take a product each, with no room for blocks: bits must not depend
+     * on that, so these are left to the libraries whatever the threads. */
+    if (out->dtype == WG_F32 && p->batches == 1 &&
+        wg__blocked_fits(c->isa, p->m, p->n, p->k, r.b.cs != 1) &&
+        c->workspace_size >= wg__blocked_room(p->m, p->n, p->k, c->threads))
+        r.room = c->workspace;
     r.workspace_each = panel_bytes(r.esize, p->k, p->m) + panel_bytes(r.esize, p->k, p->n);
     int threads = c->threads < MAX_WORKERS ? c->threads : MAX_WORKERS;
     if (p->batches < threads || threads <= 1) {
@@ -271,13 +293,18 @@ size_t wg__matmul_workspace(const wg_type *in, int n_in, const wg_type *out, int
     (void)n_out;
     const wg_product_attr *flags = attr;
     size_t esize = wg_dtype_size(out[0].dtype);
-    int64_t m, k, n;
+    int64_t m, k, n, count = wg_shape_count(&out[0].shape);
     wg__product_sizes(&in[0].shape, flags->trans_a, &m, &k);
     wg__product_sizes(&in[1].shape, flags->trans_b, &k, &n);
     /* The rows form may still fall back to a batch of products, never to more than this. */
-    if (wg__product_is_rows(&in[1].shape, flags)) m = PANEL;
-    size_t each = panel_bytes(esize, k, m) + panel_bytes(esize, k, n);
+    bool rows = wg__product_is_rows(&in[1].shape, flags);
+    if (rows) m = PANEL;
+    size_t each = panel_bytes(esize, k, m) + panel_bytes(esize, k, n), blocks = 0;
     bool batched = in[0].shape.rank > 2 || in[1].shape.rank > 2;
     if (threads > MAX_WORKERS) threads = MAX_WORKERS;
-    return each * (size_t)(batched && threads > 1 ? threads : 1);
+    if (n > 0 && (rows || count == m * n)) m = count / n;
+    if (out[0].dtype == WG_F32 && wg__blocked_fits(WG_ISA_AVX2, m, n, k, false))
+        blocks = wg__blocked_room(m, n, k, threads);
+    each *= (size_t)(batched && threads > 1 ? threads : 1);
+    return each > blocks ? each : blocks;
 }

@@ -1,45 +1,31 @@
-/* The micro-kernels of packed products: this file is compiled once for each instruction set.
+/* Packed products on the micro-kernel of tile.h: this file is compiled once for each instruction
+ * set.
  *
- * A tile of up to ROWS rows and one or two panels is held in registers while the sum over k runs;
- * each step loads two vectors of a panel and multiplies them with one broadcast element a row (K.
- * Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008;
- * here the rows are few, so a is read in place and b is packed once for many products). */
+ * The rows are few, so a is read in place and b is packed once for many products. Tiles of two
+ * panels, of terms that are not side by side and of b as it lies are here, in C: they wait for
+ * memory or are rare. */
 #include "panel.h"
 
-#include <string.h>
+#include "pack.h"
+#include "tile.h"
 
-#include "vector.h"
-
-#if defined(__AVX512F__)
-#define ROWS 12 /* 24 sums of 32 registers */
-#else
-#define ROWS 6 /* 12 of 16 */
-#endif
-#define WIDTH (2 * WG_LANES)
-#define FETCH 64           /* terms between two rounds of fetching ahead */
-#define FAR_AWAY (1 << 19) /* floats: 2 MiB, more than a second-level cache keeps */
+#define ROWS WG_TILE_ROWS
+#define WIDTH WG_TILE_WIDTH
 
 enum {
     BLOCK = 8,    /* direct: rows of b read side by side, as many streams as are fetched ahead */
     STRIP = 1024, /* direct: columns whose sums stay in the first-level cache meanwhile */
 };
 
-/* What a tile computes: c = a b (+ add), over k terms. */
+/* What a tile of these kinds computes, besides what wg__tile_job says. */
 typedef struct tile_job {
-    const float *a;
-    int64_t a_row, a_column;
-    const float *b; /* rows of one panel, b_row apart; a second panel follows the first */
-    int64_t b_row, k;
-    float *c;
-    int64_t ldc;
-    const float *add; /* NULL = none; may be c */
-    int64_t ldadd;
-    const char *ahead; /* what will be read later: `share` bytes of it are fetched a term */
-    int64_t share;
+    wg__tile_job to; /* b: rows of one panel, b_row apart; a second panel follows the first */
+    int64_t a_column, b_row;
+    int64_t b_panel; /* from a panel to the next */
 } tile_job;
 
 /* How a tile's loop is compiled. */
-typedef enum tile_kind { PLAIN, AHEAD, TWICE, STRIDED, SHORT, KINDS } tile_kind;
+typedef enum tile_kind { TWICE, STRIDED, SHORT, KINDS } tile_kind;
 
 /* One term of the sums over k. */
 WG_INLINE void term(const int rows, const int panels, const float *restrict a, int64_t a_row,
@@ -63,34 +49,27 @@ WG_INLINE void term(const int rows, const int panels, const float *restrict a, i
 WG_INLINE void tile(const int rows, const tile_kind kind, const tile_job *t)
 {
     const int panels = kind == TWICE ? 2 : 1, vectors = 2 * panels;
-    const float *a = t->a, *b = t->b;
-    const int64_t a_row = t->a_row;
-    const int64_t a_column = kind == STRIDED || kind == SHORT ? t->a_column : 1;
-    const int64_t b_row = kind == STRIDED || kind == SHORT ? t->b_row : WIDTH;
-    const int64_t k = kind == SHORT ? BLOCK : t->k;
-    const float *next = kind == TWICE ? b + k * WIDTH : b;
+    const float *a = t->to.a, *b = t->to.b, *from = t->to.from;
+    const int64_t a_row = t->to.a_row, ldfrom = t->to.ldfrom, ldc = t->to.ldc;
+    const int64_t a_column = kind == TWICE ? 1 : t->a_column;
+    const int64_t b_row = kind == TWICE ? WIDTH : t->b_row;
+    const int64_t k = kind == SHORT ? BLOCK : t->to.k;
+    const float *next = kind == TWICE ? b + t->b_panel : b;
+    float *c = t->to.c;
     wg__vec sum[ROWS][4];
     WG_UNROLL
     for (int i = 0; i < rows; i++) WG_UNROLL
     for (int v = 0; v < vectors; v++) sum[i][v] = (wg__vec){0};
-    int64_t p = 0;
-    if (kind == AHEAD) {
-        const char *ahead = t->ahead;
-        for (; p + FETCH <= k; p += FETCH) {
-            const char *stop = ahead + FETCH * t->share;
-            for (; ahead < stop; ahead += 64) __builtin_prefetch(ahead, 0, 2);
-            for (int64_t q = p; q < p + FETCH; q++)
-                term(rows, panels, a + q, a_row, b + q * WIDTH, next, sum);
-        }
-    }
-    for (; p < k; p++)
+    for (int64_t p = 0; p < k; p++)
         term(rows, panels, a + p * a_column, a_row, b + p * b_row, next + p * WIDTH, sum);
+    if (from) WG_UNROLL
+    for (int i = 0; i < rows; i++) WG_UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] += *(const wg__vec_unaligned *)(from + i * ldfrom + v * WG_LANES);
     WG_UNROLL
     for (int i = 0; i < rows; i++) WG_UNROLL
-    for (int v = 0; v < vectors; v++) {
-        if (t->add) sum[i][v] += *(const wg__vec_unaligned *)(t->add + i * t->ldadd + v * WG_LANES);
-        *(wg__vec_unaligned *)(t->c + i * t->ldc + v * WG_LANES) = sum[i][v];
-    }
+    for (int v = 0; v < vectors; v++)
+        *(wg__vec_unaligned *)(c + i * ldc + v * WG_LANES) = sum[i][v];
 }
 
 /* A function each, so that the registers of one do not depend on the others. */
@@ -99,7 +78,7 @@ WG_INLINE void tile(const int rows, const tile_kind kind, const tile_job *t)
     {                                                   \
         tile(rows, kind, t);                            \
     }
-#define TILES(rows) TILE(rows, PLAIN) TILE(rows, AHEAD) TILE(rows, STRIDED) TILE(rows, SHORT)
+#define TILES(rows) TILE(rows, STRIDED) TILE(rows, SHORT)
 TILES(1)
 TILES(2)
 TILES(3)
@@ -143,39 +122,95 @@ TILE(6, TWICE)
 #endif
 
 static void (*const tiles[KINDS][ROWS + 1])(const tile_job *t) = {
-    [PLAIN] = ALL_ROWS(PLAIN),     [AHEAD] = ALL_ROWS(AHEAD), [TWICE] = HALF_THE_ROWS(TWICE),
-    [STRIDED] = ALL_ROWS(STRIDED), [SHORT] = ALL_ROWS(SHORT),
+    [TWICE] = HALF_THE_ROWS(TWICE),
+    [STRIDED] = ALL_ROWS(STRIDED),
+    [SHORT] = ALL_ROWS(SHORT),
 };
 
-/* All rows against the panel (TWICE: two panels) at column j, of which n columns count. The rows
- * are cut into tiles as even as can be. */
-static void column(const wg__panel_product *p, int64_t j, int64_t n, tile_kind kind)
+/* Rows are cut into tiles as even as can be. */
+typedef struct cut {
+    int64_t count, least, more;
+} cut;
+
+static cut cut_rows(int64_t m)
 {
-    int64_t width = kind == TWICE ? 2 * WIDTH : WIDTH;
-    int64_t count = (p->m + ROWS - 1) / ROWS, least = p->m / count, more = p->m % count;
-    float part[ROWS * 2 * WIDTH];
-    tile_job t = {.a_row = p->a_row,
-                  .a_column = p->a_column,
-                  .b = p->panels + j * p->k,
-                  .b_row = WIDTH,
-                  .k = p->k,
-                  .ahead = (const char *)(p->panels + (j + WIDTH) * p->k),
-                  .share = WIDTH * (int64_t)sizeof(float) / count};
-    for (int64_t q = 0, i = 0; q < count; q++) {
-        int rows = (int)(least + (q < more));
-        const float *add = p->add ? p->add + i * p->ldadd + j : NULL;
+    int64_t count = (m + ROWS - 1) / ROWS;
+    return (cut){count, m / count, m % count};
+}
+
+/* Part q of the terms, as even as can be. */
+static int64_t terms_of(const wg__panel_product *p, int64_t parts, int64_t q)
+{
+    return p->k / parts + (q < p->k % parts);
+}
+
+static int64_t parts_of(const wg__panel_product *p)
+{
+    return (p->k + WG_TILE_TERMS - 1) / WG_TILE_TERMS;
+}
+
+/* What is added to the sums of element (i, j) over the terms from p0 on. */
+static void add_to(const wg__panel_product *p, int64_t i, int64_t j, int64_t p0, wg__tile_job *t)
+{
+    t->from = p0 > 0 ? t->c : p->add ? p->add + i * p->ldadd + j : NULL;
+    t->ldfrom = p0 > 0 ? t->ldc : p->ldadd;
+}
+
+/* All rows against the panel at column j. */
+static void column(const wg__panel_product *p, int64_t j)
+{
+    const cut rows = cut_rows(p->m);
+    const int64_t parts = parts_of(p);
+    for (int64_t part = 0, p0 = 0; part < parts; part++) {
+        wg__tile_job t = {.a = p->a + p0,
+                          .a_row = p->a_row,
+                          .b = p->panels + j * p->k + p0 * WIDTH,
+                          .k = terms_of(p, parts, part),
+                          .c = p->c + j,
+                          .ldc = p->ldc};
+        add_to(p, 0, j, p0, &t);
+        for (int64_t q = 0; q < rows.count; q++) {
+            int64_t n = rows.least + (q < rows.more);
+            wg__tiles[n](&t);
+            t.a += n * t.a_row;
+            t.c += n * t.ldc;
+            if (t.from) t.from += n * t.ldfrom;
+        }
+        p0 += t.k;
+    }
+}
+
+/* The same for n columns, fewer than a panel (TWICE: two) has, or terms that lie apart. */
+static void odd_column(const wg__panel_product *p, int64_t j, int64_t n, tile_kind kind)
+{
+    const int64_t width = kind == TWICE ? 2 * WIDTH : WIDTH, parts = parts_of(p);
+    const cut rows = cut_rows(p->m);
+    float part[ROWS * 2 * WIDTH], added[ROWS * 2 * WIDTH] = {0};
+    for (int64_t q = 0, i = 0; q < rows.count; q++) {
+        const int64_t count = rows.least + (q < rows.more);
         float *c = p->c + i * p->ldc + j;
-        t.a = p->a + i * p->a_row;
-        t.c = n == width ? c : part;
-        t.ldc = n == width ? p->ldc : width;
-        t.add = n == width ? add : NULL;
-        t.ldadd = p->ldadd;
-        tiles[kind][rows](&t);
-        for (int r = 0; r < rows && n < width; r++)
-            for (int64_t l = 0; l < n; l++)
-                c[r * p->ldc + l] = part[r * width + l] + (add ? add[r * p->ldadd + l] : 0);
-        i += rows;
-        t.ahead += p->k * t.share;
+        tile_job t = {.to = {.a_row = p->a_row,
+                             .c = n == width ? c : part,
+                             .ldc = n == width ? p->ldc : width},
+                      .a_column = p->a_column,
+                      .b_row = WIDTH,
+                      .b_panel = p->k * WIDTH};
+        for (int64_t l = 0, p0 = 0; l < parts; l++, p0 += t.to.k) {
+            t.to.a = p->a + i * p->a_row + p0 * p->a_column;
+            t.to.b = p->panels + j * p->k + p0 * WIDTH;
+            t.to.k = terms_of(p, parts, l);
+            add_to(p, i, j, p0, &t.to);
+            if (p0 == 0 && n < width && p->add) {
+                for (int64_t r = 0; r < count; r++)
+                    memcpy(added + r * width, t.to.from + r * p->ldadd, (size_t)n * sizeof *added);
+                t.to.from = added;
+                t.to.ldfrom = width;
+            }
+            tiles[kind][count](&t);
+        }
+        for (int64_t r = 0; r < count && n < width; r++)
+            memcpy(c + r * p->ldc, part + r * width, (size_t)n * sizeof *part);
+        i += count;
     }
 }
 
@@ -187,36 +222,31 @@ static void product(const wg__panel_product *p)
     /* Few rows fill the multipliers' pipelines only with two panels at once. */
     if (p->m <= ROWS / 2 && unit)
         for (; j + WIDTH < p->n; j += 2 * WIDTH)
-            column(p, j, p->n - j < 2 * WIDTH ? p->n - j : 2 * WIDTH, TWICE);
-    /* Weights come from the last cache or from memory unless the second level keeps them: each tile
-     * fetches its share of the panel that follows, and the first tile there finds it near. */
-    if (unit && p->k * p->n > FAR_AWAY)
-        for (; j + 2 * WIDTH <= p->n; j += WIDTH) column(p, j, WIDTH, AHEAD);
-    for (; j < p->n; j += WIDTH)
-        column(p, j, p->n - j < WIDTH ? p->n - j : WIDTH, unit ? PLAIN : STRIDED);
+            odd_column(p, j, p->n - j < 2 * WIDTH ? p->n - j : 2 * WIDTH, TWICE);
+    if (unit)
+        for (; j + WIDTH <= p->n; j += WIDTH) column(p, j);
+    for (; j < p->n; j += WIDTH) odd_column(p, j, p->n - j < WIDTH ? p->n - j : WIDTH, STRIDED);
 }
 
 /* Columns j to end, which are whole panels, of BLOCK or fewer terms from p0 on. */
 static void direct_block(const wg__panel_product *p, const float *b, int64_t ldb, int64_t j,
                          int64_t end, int64_t p0, int64_t terms)
 {
-    int64_t count = (p->m + ROWS - 1) / ROWS, least = p->m / count, more = p->m % count;
-    tile_job t = {.a_row = p->a_row,
+    const cut rows = cut_rows(p->m);
+    tile_job t = {.to = {.a_row = p->a_row, .k = terms, .ldc = p->ldc},
                   .a_column = p->a_column,
-                  .b_row = ldb,
-                  .k = terms,
-                  .ldc = p->ldc,
-                  .ldadd = p->ldc};
-    for (int64_t q = 0, i = 0; q < count; q++) {
-        int rows = (int)(least + (q < more));
-        t.a = p->a + i * p->a_row + p0 * p->a_column;
+                  .b_row = ldb};
+    for (int64_t q = 0, i = 0; q < rows.count; q++) {
+        int64_t count = rows.least + (q < rows.more);
+        t.to.a = p->a + i * p->a_row + p0 * p->a_column;
         for (int64_t l = j; l < end; l += WIDTH) {
-            t.b = b + p0 * ldb + l;
-            t.c = p->c + i * p->ldc + l;
-            t.add = p0 > 0 ? t.c : NULL;
-            tiles[terms == BLOCK ? SHORT : STRIDED][rows](&t);
+            t.to.b = b + p0 * ldb + l;
+            t.to.c = p->c + i * p->ldc + l;
+            t.to.from = p0 > 0 ? t.to.c : NULL;
+            t.to.ldfrom = p->ldc;
+            tiles[terms == BLOCK ? SHORT : STRIDED][count](&t);
         }
-        i += rows;
+        i += count;
     }
 }
 
@@ -241,18 +271,7 @@ static void direct(const wg__panel_product *p, const float *b, int64_t ldb)
 
 static void pack(const float *b, int64_t row, int64_t column_, int64_t k, int64_t n, float *panel)
 {
-    if (n < WIDTH) memset(panel, 0, (size_t)(k * WIDTH) * sizeof *panel);
-    if (column_ == 1) {
-        for (int64_t p = 0; p < k; p++)
-            memcpy(panel + p * WIDTH, b + p * row, (size_t)n * sizeof *panel);
-        return;
-    }
-    /* Transposed: blocks of columns that stay in cache while their rows are read along. */
-    for (int64_t p0 = 0; p0 < k; p0 += 16) {
-        int64_t end = p0 + 16 < k ? p0 + 16 : k;
-        for (int64_t j = 0; j < n; j++)
-            for (int64_t p = p0; p < end; p++) panel[p * WIDTH + j] = b[p * row + j * column_];
-    }
+    wg__pack_panel(b, row, column_, 0, k, n, panel);
 }
 
 #define TABLE WG_FOR_ISA(wg__panels_)

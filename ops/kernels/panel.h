@@ -29,8 +29,8 @@ typedef struct wg__panel_kernels {
     /* One panel of k rows and n <= width columns out of b: element (p, j) at
      * b[p row + j column]. */
     void (*pack)(const float *b, int64_t row, int64_t column, int64_t k, int64_t n, float *panel);
-    /* c = a op(b) (+ add). Each element of c is one sum over p in order, whatever m, n and the
-     * range of panels: the bits depend on the instruction set alone. */
+    /* c = a op(b) (+ add). Each element of c is a sum of sums over at most 384 terms in order,
+     * whatever m, n and the range of panels: the bits depend on the instruction set alone. */
     void (*product)(const wg__panel_product *p);
     /* c = a b with b as it is, rows of n elements ldb apart (panels and add are not read): every
      * element of b is read once, in a few long streams. For few rows. */
