@@ -7,8 +7,6 @@
 
 #include <wengert/parallel.h>
 
-#include "kernels/block.h"
-
 enum {
     LEAST = 128,           /* rows, columns, terms of a product that is ours */
     LEAST_TERMS = 1 << 25, /* multiply-adds of one: smaller ones were not measured */
@@ -92,22 +90,11 @@ static void blocked_range(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
-void wg__blocked_run(int isa, const wg__blocked *p, int threads, void *room)
+void wg__blocked_run(int isa, const wg__block_product *p, int threads)
 {
     if (threads < 1) threads = 1;
     blocked_run r = {.kernel = kernel_for(isa),
-                     .whole = {.m = p->m,
-                               .n = p->n,
-                               .k = p->k,
-                               .a = p->a,
-                               .a_row = p->a_row,
-                               .a_column = p->a_column,
-                               .b = p->b,
-                               .b_row = p->b_row,
-                               .b_column = p->b_column,
-                               .c = p->c,
-                               .ldc = p->n,
-                               .room = room},
+                     .whole = *p,
                      .room = room_each(p->m, p->n, p->k, threads),
                      .threads = threads};
     wg_parallel_for(threads, threads, 1, blocked_range, &r);

@@ -156,17 +156,19 @@ static wg_status product_one(const product_run *r, const matrix *a, const matrix
         return WG_OK;
     }
     if (r->room) {
-        wg__blocked p = {.m = m,
-                         .n = n,
-                         .k = k,
-                         .a = (const float *)(const void *)a->data,
-                         .a_row = a->rs,
-                         .a_column = a->cs,
-                         .b = (const float *)(const void *)b->data,
-                         .b_row = b->rs,
-                         .b_column = b->cs,
-                         .c = (float *)(void *)out};
-        wg__blocked_run(r->c->isa, &p, r->inner_threads, r->room);
+        wg__block_product p = {.m = m,
+                               .n = n,
+                               .k = k,
+                               .a = (const float *)(const void *)a->data,
+                               .a_row = a->rs,
+                               .a_column = a->cs,
+                               .b = (const float *)(const void *)b->data,
+                               .b_row = b->rs,
+                               .b_column = b->cs,
+                               .c = (float *)(void *)out,
+                               .ldc = n,
+                               .room = r->room};
+        wg__blocked_run(r->c->isa, &p, r->inner_threads);
         return WG_OK;
     }
     bool a_fits = blas_layout(a, &ta, &lda), b_fits = blas_layout(b, &tb, &ldb);
@@ -255,17 +257,17 @@ wg_status wg__matmul_kernel(wg_kernel *c)
         batch_steps(vb, p->batch_rank, r.b_step);
     }
     p->m = r.a.rows;
+    const int threads = c->threads < MAX_WORKERS ? c->threads : MAX_WORKERS;
     /* Of a batch the threads may take a product each, with no room for blocks: bits must not depend
      * on that, so these are left to the libraries whatever the threads. */
     if (out->dtype == WG_F32 && p->batches == 1 &&
         wg__blocked_fits(c->isa, p->m, p->n, p->k, r.b.cs != 1) &&
-        c->workspace_size >= wg__blocked_room(p->m, p->n, p->k, c->threads))
+        c->workspace_size >= wg__blocked_room(p->m, p->n, p->k, threads))
         r.room = c->workspace;
     r.workspace_each = panel_bytes(r.esize, p->k, p->m) + panel_bytes(r.esize, p->k, p->n);
-    int threads = c->threads < MAX_WORKERS ? c->threads : MAX_WORKERS;
     if (p->batches < threads || threads <= 1) {
         /* Few products: each uses all threads. */
-        r.inner_threads = c->threads;
+        r.inner_threads = threads;
         wg_error err = {.status = WG_OK};
         wg_kernel local = *c;
         local.err = &err;

@@ -20,6 +20,9 @@ enum {
     LINE = 16,          /* floats of a line of the cache */
 };
 
+_Static_assert((int)WG_BLOCK_TERMS == (int)WG_TILE_TERMS,
+               "the bits of packed and blocked products");
+
 /* A block of rows and terms against a run of columns. */
 typedef struct block {
     const wg__block_product *p;
@@ -35,12 +38,6 @@ typedef struct block {
 static int64_t at_most(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-/* Part q of `whole` in as many parts as even as can be. */
-static int64_t part_of(int64_t whole, int64_t parts, int64_t q)
-{
-    return whole / parts + (q < whole % parts);
 }
 
 static int64_t tiles_of(const block *b)
@@ -61,7 +58,7 @@ static void copy_slivers(const block *b)
         const int64_t terms = at_most(step, b->k - q);
         float *to = b->a;
         for (int64_t s = 0; s < tiles; s++) {
-            const int64_t rows = part_of(b->m, tiles, s);
+            const int64_t rows = wg__even_part(b->m, tiles, s);
             wg__pack_sliver(a, p->a_row, p->a_column, rows, terms, to + q * rows);
             a += rows * p->a_row;
             to += rows * b->k;
@@ -134,7 +131,7 @@ static void run(const block *b)
                           .c = b->p->c + b->i * b->p->ldc + b->j + q * WIDTH,
                           .ldc = b->p->ldc};
         for (int64_t s = 0; s < tiles; s++) {
-            const int64_t rows = part_of(b->m, tiles, s), done = at_most(s * share, b->k);
+            const int64_t rows = wg__even_part(b->m, tiles, s), done = at_most(s * share, b->k);
             prepare(b, q + 1, done, at_most(done + share, b->k));
             tile(b, &t, rows, at_most(WIDTH, b->n - q * WIDTH));
             t.a += rows * b->k;
@@ -156,7 +153,7 @@ static bool next_rows(block *b, int64_t blocks, int64_t x)
         b->a = b->p->room;
     }
     if (x >= blocks) return false;
-    b->m = part_of(b->p->m, blocks, x);
+    b->m = wg__even_part(b->p->m, blocks, x);
     return true;
 }
 
@@ -167,7 +164,7 @@ static void product(const wg__block_product *p)
     const int64_t parts = (p->k + WG_BLOCK_TERMS - 1) / WG_BLOCK_TERMS;
     block b = {.p = p, .keep = blocks > 1};
     for (int64_t q = 0; q < parts; q++, b.l += b.k) {
-        b.k = part_of(p->k, parts, q);
+        b.k = wg__even_part(p->k, parts, q);
         for (int64_t x = 0; next_rows(&b, blocks, x); x++) copy_slivers(&b);
         b.panels = p->room + (p->m * b.k + LINE - 1) / LINE * LINE;
         for (b.j = 0; b.j < p->n; b.j += b.n) {
@@ -185,7 +182,7 @@ void WG_FOR_ISA(wg__block_product_)(const wg__block_product *whole)
     const int64_t runs = (whole->m + WG_BLOCK_MOST - 1) / WG_BLOCK_MOST;
     wg__block_product p = *whole;
     for (int64_t q = 0; q < runs; q++) {
-        p.m = part_of(whole->m, runs, q);
+        p.m = wg__even_part(whole->m, runs, q);
         product(&p);
         p.a += p.m * p.a_row;
         p.c += p.m * p.ldc;

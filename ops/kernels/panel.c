@@ -138,12 +138,6 @@ static cut cut_rows(int64_t m)
     return (cut){count, m / count, m % count};
 }
 
-/* Part q of the terms, as even as can be. */
-static int64_t terms_of(const wg__panel_product *p, int64_t parts, int64_t q)
-{
-    return p->k / parts + (q < p->k % parts);
-}
-
 static int64_t parts_of(const wg__panel_product *p)
 {
     return (p->k + WG_TILE_TERMS - 1) / WG_TILE_TERMS;
@@ -165,7 +159,7 @@ static void column(const wg__panel_product *p, int64_t j)
         wg__tile_job t = {.a = p->a + p0,
                           .a_row = p->a_row,
                           .b = p->panels + j * p->k + p0 * WIDTH,
-                          .k = terms_of(p, parts, part),
+                          .k = wg__even_part(p->k, parts, part),
                           .c = p->c + j,
                           .ldc = p->ldc};
         add_to(p, 0, j, p0, &t);
@@ -198,7 +192,7 @@ static void odd_column(const wg__panel_product *p, int64_t j, int64_t n, tile_ki
         for (int64_t l = 0, p0 = 0; l < parts; l++, p0 += t.to.k) {
             t.to.a = p->a + i * p->a_row + p0 * p->a_column;
             t.to.b = p->panels + j * p->k + p0 * WIDTH;
-            t.to.k = terms_of(p, parts, l);
+            t.to.k = wg__even_part(p->k, parts, l);
             add_to(p, i, j, p0, &t.to);
             if (p0 == 0 && n < width && p->add) {
                 for (int64_t r = 0; r < count; r++)

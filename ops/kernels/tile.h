@@ -22,17 +22,17 @@
 #endif
 #define WG_TILE_WIDTH (2 * WG_LANES)
 
-/* c = from + a b for the rows of a tile and the columns of a panel: each element is one sum over
- * its k terms in order, and then `from` is added. */
-enum {
-    WG_TILE_TERMS = 384
-}; /* of a sum: longer ones are sums of such, which err less, and a panel's
-      then stay in a first-level cache from tile to tile */
+/* Terms of a sum. Longer ones are sums of such: they err less, and what a tile reads of a panel
+ * stays in a first-level cache for the next one. */
+enum { WG_TILE_TERMS = 384 };
 
+/* c = from + a b for the rows of a tile and the columns of a panel: each element is one sum over
+ * its k terms in order, and then `from` is added. For wg__tiles rows of a lie a_row apart, terms
+ * side by side; for wg__sliver_tiles terms follow each other, of as many elements as there are
+ * rows. */
 typedef struct wg__tile_job {
-    const float
-        *a;        /* wg__tiles: rows a_row apart, terms side by side; wg__sliver_tiles: terms of */
-    int64_t a_row; /* as many elements as there are rows, one after the other */
+    const float *a;
+    int64_t a_row;
     const float *b; /* a panel: k rows of WG_TILE_WIDTH, aligned to a vector */
     int64_t k;
     const float *from; /* rows ldfrom apart; NULL = zeros; may be c */
@@ -40,6 +40,12 @@ typedef struct wg__tile_job {
     float *c;
     int64_t ldc;
 } wg__tile_job;
+
+/* Part q of `whole` in parts as even as can be. */
+static inline int64_t wg__even_part(int64_t whole, int64_t parts, int64_t q)
+{
+    return whole / parts + (q < whole % parts);
+}
 
 /* One term of the sums over k. */
 WG_INLINE void wg__tile_term(const int rows, const float *restrict a, int64_t a_row,

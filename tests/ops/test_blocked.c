@@ -88,17 +88,19 @@ static void run_sample(int isa, const sample *s, int threads, float *c)
     assert_non_null(room);
     memset(room, 0xff, bytes);
     memset(room + bytes, 0x5a, GUARD);
-    wg__blocked p = {.m = s->m,
-                     .n = s->n,
-                     .k = s->k,
-                     .a = s->a.data,
-                     .a_row = s->a.row,
-                     .a_column = s->a.column,
-                     .b = s->b.data,
-                     .b_row = s->b.row,
-                     .b_column = s->b.column,
-                     .c = c};
-    wg__blocked_run(isa, &p, threads, room);
+    wg__block_product p = {.m = s->m,
+                           .n = s->n,
+                           .k = s->k,
+                           .a = s->a.data,
+                           .a_row = s->a.row,
+                           .a_column = s->a.column,
+                           .b = s->b.data,
+                           .b_row = s->b.row,
+                           .b_column = s->b.column,
+                           .c = c,
+                           .ldc = s->n,
+                           .room = (float *)(void *)room};
+    wg__blocked_run(isa, &p, threads);
     for (int i = 0; i < GUARD; i++) assert_int_equal(room[bytes + (size_t)i], 0x5a);
     for (int i = 0; i < GUARD; i++) assert_true(c[s->m * s->n + i] == 77);
     wg_free_aligned(room);
